@@ -1,0 +1,122 @@
+"""Tables from report to resolution."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base
+from core.types import JsonList
+
+
+class ReferenceNumber(Base):
+    """Numbers handed out in blocks, so that a call can promise one while the database is away."""
+
+    __tablename__ = "reference_number"
+
+    number: Mapped[str] = mapped_column(sa.String(9), primary_key=True)
+    block: Mapped[str] = mapped_column(sa.String(36), index=True)
+    reserved_at: Mapped[datetime]
+    bound_at: Mapped[datetime | None]
+
+
+class Report(Base):
+    """诉求: what arrived. states: received, under_review, accepted, rejected, duplicate."""
+
+    __tablename__ = "report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference_no: Mapped[str] = mapped_column(sa.String(9), unique=True)
+    source_key: Mapped[str] = mapped_column(sa.String(120), unique=True)
+    channel: Mapped[str] = mapped_column(sa.String(10))  # phone, web, mailbox, upload, typed
+    state: Mapped[str] = mapped_column(sa.String(14), default="received", index=True)
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    audio_sha256: Mapped[str | None] = mapped_column(sa.ForeignKey("blob.sha256"))
+    duration_ms: Mapped[int | None]
+    peaks: Mapped[JsonList | None]
+    typed_text: Mapped[str | None] = mapped_column(sa.Text)
+    caller_sealed: Mapped[str | None] = mapped_column(sa.Text)
+    caller_hash: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    pin_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    confidential: Mapped[bool] = mapped_column(default=False)
+    urgent: Mapped[bool] = mapped_column(default=False)
+    urgent_reason: Mapped[str | None] = mapped_column(sa.String(40))
+    cut_off: Mapped[bool] = mapped_column(default=False)
+    end_cause: Mapped[str | None] = mapped_column(sa.String(30))
+    consent_version: Mapped[str | None] = mapped_column(sa.String(20))
+    consent_channel: Mapped[str | None] = mapped_column(sa.String(10))  # key, speech, web
+    consent_at: Mapped[datetime | None]
+    proposed_service: Mapped[str | None] = mapped_column(sa.String(40))
+    proposed_reason: Mapped[str | None] = mapped_column(sa.String(200))
+    summary: Mapped[str | None] = mapped_column(sa.Text)
+    dialect: Mapped[str | None] = mapped_column(sa.String(40))
+    draft: Mapped[str | None] = mapped_column(sa.Text)
+    draft_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    reject_reason: Mapped[str | None] = mapped_column(sa.Text)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class ReportEvent(Base):
+    """Every change of a report: who, when, from, to, why."""
+
+    __tablename__ = "report_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("report.id"), index=True)
+    at: Mapped[datetime]
+    actor_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    action: Mapped[str] = mapped_column(sa.String(30))
+    before: Mapped[str | None] = mapped_column(sa.String(14))
+    after: Mapped[str | None] = mapped_column(sa.String(14))
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class Case(Base):
+    """事项: what is handled. ``status`` is one of cases.lifecycle.CaseStatus."""
+
+    __tablename__ = "case_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_no: Mapped[str] = mapped_column(sa.String(20), unique=True)
+    title: Mapped[str] = mapped_column(sa.String(120))
+    summary: Mapped[str] = mapped_column(sa.Text)
+    service_code: Mapped[str | None] = mapped_column(sa.String(40))
+    level: Mapped[str] = mapped_column(sa.String(14), default="general")
+    urgent: Mapped[bool] = mapped_column(default=False)
+    confidential: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[str] = mapped_column(sa.String(18), index=True)
+    village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"), index=True)
+    handler_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    cycle_no: Mapped[int] = mapped_column(default=1)
+    verification_outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+
+
+class CaseReport(Base):
+    """Which reports a case answers: one may become several, several may become one."""
+
+    __tablename__ = "case_report"
+
+    case_id: Mapped[int] = mapped_column(sa.ForeignKey("case_file.id"), primary_key=True)
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("report.id"), primary_key=True, index=True)
+
+
+class CaseEvent(Base):
+    """Every change of a case: who, when, from, to, why, in which cycle."""
+
+    __tablename__ = "case_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(sa.ForeignKey("case_file.id"), index=True)
+    at: Mapped[datetime]
+    actor_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    action: Mapped[str] = mapped_column(sa.String(30))
+    before: Mapped[str | None] = mapped_column(sa.String(18))
+    after: Mapped[str | None] = mapped_column(sa.String(18))
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    cycle_no: Mapped[int]

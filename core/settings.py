@@ -1,0 +1,108 @@
+"""Settings come from the environment (``XIANGYIN_*``); any of them also as ``XIANGYIN_*_FILE``."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "XIANGYIN_"
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """Reads ``XIANGYIN_<NAME>_FILE``: the way container platforms hand over secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        value = Path(path).read_text(encoding="utf-8").strip() if path else None
+        return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(info, name)[0]
+            for name, info in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """Every setting of the server, with its default. docs/settings.md lists them for people."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+
+    data_dir: Path = Field(Path("var"), description="Folder for database, sound, keys, logs.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
+    database_schema: str = Field("xiangyin", description="PostgreSQL schema that holds our tables.")
+    secret_key: str = Field("", description="Key for sealing numbers; empty: made in data_dir.")
+    zone: str = Field("Asia/Shanghai", description="IANA time zone of the town.")
+    station_name: str = Field("", description="Name shown on pages and spoken in the greeting.")
+
+    web_host: str = Field("0.0.0.0", description="Address the pages listen on.")
+    web_port: int = Field(8443, description="Port of the pages.")
+    web_tls: Literal["own-ca", "files", "off"] = Field(
+        "own-ca", description="own-ca, files (certificate given) or off (behind a proxy)."
+    )
+    web_tls_cert: Path | None = Field(None, description="Certificate chain for web_tls=files.")
+    web_tls_key: Path | None = Field(None, description="Private key for web_tls=files.")
+    guide_port: int = Field(8080, description="Plain HTTP port: CA guide, redirect to the pages.")
+    public_base_url: str = Field("", description="Address people use, for links; empty: guessed.")
+    trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-* is heard.")
+
+    sip_host: str = Field("127.0.0.1", description="Address the hotline's SIP listens on.")
+    sip_port: int = Field(5060, description="UDP port of the hotline's SIP.")
+    sip_acl: str = Field("", description="Addresses or networks allowed to call; comma separated.")
+    media_networks: str = Field("", description="Extra networks RTP may come from and go to.")
+    rtp_port_first: int = Field(20000, description="First (even) UDP port for call audio.")
+    rtp_port_last: int = Field(21998, description="Last (even) UDP port for call audio.")
+    call_cap: int = Field(100, description="Calls at the same time; more are told busy.")
+    call_rtp_timeout_s: float = Field(8.0, description="Silence of the network that ends a call.")
+
+    mqtt_host: str = Field("0.0.0.0", description="Address the embedded broker listens on.")
+    mqtt_port: int = Field(8883, description="Port of the embedded broker.")
+    mqtt_url: str = Field("", description="Another broker's URL; empty: the embedded broker.")
+
+    decoders: int = Field(0, description="Decoder processes; 0: cores - 1, at least 1.")
+    model_dir: Path | None = Field(None, description="Vosk model; empty: installed, else starter.")
+    decode_cpu_factor: float = Field(6.0, description="CPU seconds allowed per second of sound.")
+
+    upload_max_mb: int = Field(300, description="Largest sound file a station may upload.")
+    report_upload_max_mb: int = Field(30, description="Largest sound file a villager may send.")
+    play_horizon_days: int = Field(7, description="Days of plays that are made ahead.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Logs.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database URL, with the default SQLite file filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'xiangyin.db'}"
+
+    def folder(self, *parts: str) -> Path:
+        """A folder below data_dir, made when missing."""
+        path = self.data_dir.resolve().joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
