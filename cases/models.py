@@ -37,6 +37,7 @@ class Report(Base):
     audio_sha256: Mapped[str | None] = mapped_column(sa.ForeignKey("blob.sha256"))
     duration_ms: Mapped[int | None]
     peaks: Mapped[JsonList | None]
+    sound_failure: Mapped[str | None] = mapped_column(sa.String(20))  # cases.intake names them
     typed_text: Mapped[str | None] = mapped_column(sa.Text)
     caller_sealed: Mapped[str | None] = mapped_column(sa.Text)
     caller_hash: Mapped[str | None] = mapped_column(sa.String(64), index=True)
