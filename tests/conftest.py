@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from core import clock, migrate, settings
 from core.blobs import BlobStore
 from core.database import Base, Database
 from core.sealed import Sealer
 from core.settings import Settings
+from tests import counterparts
+from tests.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 migrate.import_all_models()
@@ -38,13 +41,44 @@ def config(data_dir: Path) -> Settings:
     return settings.load()
 
 
+@pytest.fixture(autouse=True)
+def _real_counterparts(request: pytest.FixtureRequest) -> None:
+    """Skip tests whose real counterpart is missing; in CI that is a failure."""
+    for mark in request.node.iter_markers("real"):
+        for name in mark.args:
+            counterparts.require(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for all tests that ask for it."""
+    counterparts.require("postgresql")
+    server = Postgres()
+    yield server
+    server.remove()
+
+
 @pytest.fixture
-def database(config: Settings) -> Iterator[Database]:
-    """An empty database with all tables."""
-    opened = Database.from_settings(config)
+def database(config: Settings, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database with all tables: SQLite, or PostgreSQL when a test or the run says so."""
+    kind = getattr(request, "param", os.environ.get("TEST_DATABASE", "sqlite"))
+    if kind == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        opened = Database(server.new_database())
+        with opened.engine.begin() as connection:
+            connection.execute(sa.schema.CreateSchema(opened.schema))
+    else:
+        opened = Database.from_settings(config)
     Base.metadata.create_all(opened.engine)
     yield opened
     opened.close()
+
+
+on_both_databases = pytest.mark.parametrize(
+    "database",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.real("postgresql"))],
+    indirect=True,
+)
 
 
 @pytest.fixture
