@@ -1,0 +1,231 @@
+"""Starts everything in order, watches it, stops it in reverse.
+
+python server.py                start with an empty town
+python server.py --demo         start the demo town (what ``make run`` does)
+python server.py token LOGIN    print a new API token for a person
+python server.py web            the web process alone (started by the above)
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from core import auth, logs, migrate, settings
+from core.database import Database
+from core.models import User
+from core.sealed import secret_key
+from core.settings import Settings
+from core.supervisor import EXIT_CONFIGURATION, ChildSpec, Supervisor
+
+ROOT = Path(__file__).resolve().parent
+FIRST_START_PATIENCE_S = 180.0  # prompts are spoken once, on a slow box that takes a while
+
+
+class Service(Protocol):
+    """A background duty of the web process, in a thread of its own."""
+
+    name: str
+
+    def run_forever(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def say(text: str) -> None:
+    print(f"> {text}", flush=True)
+
+
+# --- the web process -----------------------------------------------------------------------------
+
+
+def run_web(config: Settings) -> None:
+    """Pages, API and all background duties that need the database."""
+    from web.serve import serve
+
+    from web.deps import Services
+
+    logs.configure("web", config.log_level)
+    services = Services.from_settings(config)
+    duties = background(services)
+    threads = [
+        threading.Thread(target=duty.run_forever, name=duty.name, daemon=True) for duty in duties
+    ]
+    stopping = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stopping.set())
+    for thread in threads:
+        thread.start()
+    try:
+        serve(services, stopping)
+    finally:
+        for duty in reversed(duties):
+            duty.stop()
+        for thread in threads:
+            thread.join(timeout=2)
+        services.database.close()
+
+
+def background(services: object) -> list[Service]:
+    """The duties, wired together: who hears which news is decided here and nowhere else."""
+    from broadcast.playout import Closer
+    from broadcast.wake import Waker
+    from broadcast.wiring import handlers as broadcast_handlers
+    from hotline.importer import Importer
+    from recordings.worker import RenderWorker
+
+    from cases.wiring import handlers as case_handlers
+    from core.outbox import Dispatcher
+    from desk.episode_words import handlers as episode_word_handlers
+    from hotline.office import Office
+    from schedule.keeper import Keeper
+    from schedule.wiring import handlers as schedule_handlers
+    from web.deps import Services
+
+    assert isinstance(services, Services)
+    database, config = services.database, services.settings
+    dispatcher = Dispatcher(database)
+    heard = [case_handlers(), schedule_handlers(), broadcast_handlers(), episode_word_handlers()]
+    for room in heard:
+        for kind, handler in room:
+            dispatcher.on(kind, handler)
+    dispatcher.on("*", services.hub.hear)
+    return [
+        dispatcher,
+        Keeper(database),
+        RenderWorker(database, services.store),
+        Office(database, config),
+        Importer(database, services.store, services.sealer, config),
+        Waker(database, config),
+        Closer(database),
+    ]
+
+
+# --- the supervisor ------------------------------------------------------------------------------
+
+
+def children(config: Settings) -> list[ChildSpec]:
+    """The processes of one machine, in the order of their start."""
+    python = [sys.executable]
+    decoders = config.decoders or max(1, (os.cpu_count() or 2) - 1)
+    broker = (
+        [] if config.mqtt_url else [ChildSpec("broker", [*python, "-m", "broadcast", "broker"])]
+    )
+    return [
+        *broker,
+        ChildSpec("web", [*python, str(ROOT / "server.py"), "web"]),
+        *(
+            ChildSpec(name, [*python, "-m", "transcribe", "worker", "--name", name])
+            for name in (f"decoder-{number}" for number in range(1, decoders + 1))
+        ),
+        ChildSpec(
+            "telephony",
+            [*python, "-m", "hotline", "telephony"],
+            ready_within_s=FIRST_START_PATIENCE_S,
+        ),
+        ChildSpec("signalling", [*python, "-m", "hotline", "signalling"]),
+    ]
+
+
+def run_all(config: Settings, *, demo: bool) -> int:
+    """Supervise until Ctrl-C or SIGTERM."""
+    lock = _only_one(config)
+    database = Database.from_settings(config)
+    secret_key(config)
+    say("bringing the database to its newest form")
+    migrate.upgrade(database)
+    first = None if demo else _first_administrator(database)
+    supervisor = Supervisor(config.folder("logs"), say)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop_watching())
+    started = time.monotonic()
+    try:
+        _start_all(supervisor, config, demo=demo)
+        from deploy.summary import print_summary
+
+        print_summary(config, supervisor, first, demo=demo, seconds=time.monotonic() - started)
+        supervisor.watch()
+    finally:
+        say("stopping in reverse order")
+        supervisor.stop_all()
+        lock.close()
+    return 0
+
+
+def _start_all(supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
+    for spec in children(config):
+        say(f"starting {spec.name}")
+        supervisor.start(spec)
+        if spec.name == "web" and demo:
+            from demo.director import prepare
+
+            for player in prepare(config, say):
+                supervisor.start(player)
+
+
+def _only_one(config: Settings) -> object:
+    """Refuse a second server on the same data folder."""
+    lock = (config.folder("run") / "server.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(
+            f"A server runs on {config.data_dir} already. Stop it, or set XIANGYIN_DATA_DIR.",
+            file=sys.stderr,
+        )
+        raise SystemExit(EXIT_CONFIGURATION) from None
+    return lock
+
+
+def _first_administrator(database: Database) -> tuple[str, str] | None:
+    """Login and password of the first person when there is nobody yet."""
+    with database.write() as session:
+        if session.scalar(sa.select(User.id).limit(1)) is not None:
+            return None
+        password = "-".join(secrets.token_hex(2) for _ in range(3))
+        auth.create_user(
+            session, "admin", "管理员", password, ["administrator"], None, must_change_password=True
+        )
+        return "admin", password
+
+
+def print_token(config: Settings, login: str) -> int:
+    """Make an API token for ``login`` and print it once."""
+    database = Database.from_settings(config)
+    with database.write() as session:
+        user = session.scalar(sa.select(User).where(User.login == login, User.active))
+        if user is None:
+            print(f"There is nobody with the login {login!r}.", file=sys.stderr)
+            return 1
+        print(auth.issue_token(session, user, "command line"))
+    return 0
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("web", "token"))
+    parser.add_argument("login", nargs="?")
+    parser.add_argument("--demo", action="store_true", help="start the demo town")
+    asked = parser.parse_args()
+    config = settings.load()
+    if asked.what == "web":
+        run_web(config)
+        return 0
+    if asked.what == "token":
+        return print_token(config, asked.login or "")
+    logs.configure("server", config.log_level)
+    return run_all(config, demo=asked.demo)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
