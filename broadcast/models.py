@@ -21,7 +21,7 @@ class Player(Base):
     name: Mapped[str] = mapped_column(sa.String(80))
     public_key: Mapped[str] = mapped_column(sa.String(64))
     token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    mqtt_password_hash: Mapped[str] = mapped_column(sa.String(64))
+    mqtt_password_hash: Mapped[str] = mapped_column(sa.String(160))
     enrolled_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]

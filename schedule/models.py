@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.clock import utc_now
 from core.database import Base
 from core.types import JsonList
 
@@ -15,6 +16,7 @@ class Slot(Base):
     """时段: recurring local wall time in which a programme airs.
 
     ``weekdays``: ISO numbers 1 (Monday) - 7. ``local_time`` + ``zone`` is what people planned.
+    ``effective_from``: the last change; occurrences before it are never made.
     """
 
     __tablename__ = "slot"
@@ -31,6 +33,7 @@ class Slot(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     created_at: Mapped[datetime]
+    effective_from: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
 
