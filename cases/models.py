@@ -52,11 +52,17 @@ class Report(Base):
     consent_at: Mapped[datetime | None]
     proposed_service: Mapped[str | None] = mapped_column(sa.String(40))
     proposed_reason: Mapped[str | None] = mapped_column(sa.String(200))
+    proposed_village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
+    proposed_urgent: Mapped[bool] = mapped_column(default=False)
+    proposed_hits: Mapped[JsonList | None]  # [{"kind": danger|service|place, "phrase"}]
     summary: Mapped[str | None] = mapped_column(sa.Text)
     dialect: Mapped[str | None] = mapped_column(sa.String(40))
     draft: Mapped[str | None] = mapped_column(sa.Text)
     draft_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     reject_reason: Mapped[str | None] = mapped_column(sa.Text)
+    reject_route: Mapped[str | None] = mapped_column(sa.Text)
+    changed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    changed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
 
@@ -121,3 +127,15 @@ class CaseEvent(Base):
     after: Mapped[str | None] = mapped_column(sa.String(18))
     reason: Mapped[str | None] = mapped_column(sa.Text)
     cycle_no: Mapped[int]
+
+
+class StatusGuess(Base):
+    """Tries to learn a status by reference and PIN, counted per reference and per caller."""
+
+    __tablename__ = "status_guess"
+
+    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    locks: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    last_at: Mapped[datetime]

@@ -1,0 +1,116 @@
+"""Reads a report's words and proposes kind, place and urgency. A person decides; it closes nothing.
+
+``read`` is pure; ``propose`` stores what it found with the phrases that led to it. Dialect and a
+bad line defeat every word list, so an empty result means nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from cases.models import Report, ReportEvent
+from cases.vocabulary import DANGER_PHRASES, HARMLESS, SERVICES
+from core import areas, outbox
+from core.clock import utc_now
+from transcribe import transcripts
+
+MIN_STEM = 2
+REASON_LENGTH = 200
+OPEN_STATES = ("received", "under_review")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the words suggest. ``hits``: [{"kind": danger|service|place, "phrase"}]."""
+
+    service_code: str | None
+    village_code: str | None
+    urgent: bool
+    hits: tuple[dict[str, str], ...]
+
+
+def read(text: str, villages: Mapping[str, str]) -> Proposal:
+    """Propose from ``text``; ``villages`` maps code -> name of those that come into question."""
+    plain = "".join(text.split())
+    dangers = danger_phrases(plain)
+    service_code, service_hits = _service(plain)
+    village_code, place_hits = _place(plain, villages)
+    hits = [{"kind": "danger", "phrase": phrase} for phrase in dangers]
+    hits += [{"kind": "service", "phrase": phrase} for phrase in service_hits]
+    hits += [{"kind": "place", "phrase": phrase} for phrase in place_hits]
+    return Proposal(service_code, village_code, bool(dangers), tuple(hits))
+
+
+def danger_phrases(text: str) -> list[str]:
+    """Danger phrases in ``text``, in the list's order, talk about prevention left out."""
+    cleared = text
+    for harmless in HARMLESS:
+        cleared = cleared.replace(harmless, "□")
+    return [phrase for phrase in DANGER_PHRASES if phrase in cleared]
+
+
+def _service(text: str) -> tuple[str | None, list[str]]:
+    best: tuple[str | None, list[str]] = (None, [])
+    for service in SERVICES:
+        found = [phrase for phrase in service.phrases if phrase in text]
+        if len(found) > len(best[1]):
+            best = (service.code, found)
+    return best
+
+
+def _place(text: str, villages: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The one village that is named; two names of equal standing propose nothing."""
+    for shorten in (False, True):
+        found = {}
+        for code, name in villages.items():
+            spoken = name.removesuffix("村") if shorten else name
+            if len(spoken) >= MIN_STEM and spoken in text:
+                found[code] = spoken
+        longest = max((len(name) for name in found.values()), default=0)
+        best = {code: name for code, name in found.items() if len(name) == longest}
+        if len(best) == 1:
+            code, name = best.popitem()
+            return code, [name]
+        if best:
+            return None, []
+    return None, []
+
+
+def propose(session: Session, report_id: int) -> Proposal | None:
+    """Read the newest words of a report that is still open and store what they suggest."""
+    report = session.get(Report, report_id)
+    if report is None or report.state not in OPEN_STATES:
+        return None
+    text = words_of(session, report)
+    if not text:
+        return None
+    names = {village.code: village.name for village in areas.villages(session)}
+    proposal = read(text, names)
+    report.proposed_service = proposal.service_code
+    report.proposed_village_code = proposal.village_code
+    report.proposed_urgent = proposal.urgent
+    report.proposed_hits = list(proposal.hits)
+    report.proposed_reason = "、".join(hit["phrase"] for hit in proposal.hits)[:REASON_LENGTH]
+    session.add(
+        ReportEvent(
+            report_id=report.id,
+            at=utc_now(),
+            action="triaged",
+            before=report.state,
+            after=report.state,
+            reason=report.proposed_reason or None,
+        )
+    )
+    outbox.emit(session, "report.changed", report_id=report.id)
+    return proposal
+
+
+def words_of(session: Session, report: Report) -> str:
+    """The newest transcript's text, else what the person typed, else nothing."""
+    transcript = transcripts.latest(session, "report", report.id)
+    if transcript is not None and transcript.text:
+        return transcript.text
+    return report.typed_text or ""
