@@ -145,6 +145,21 @@ def set_password(user: User, password: str) -> None:
     user.failed_logins, user.locked_until = 0, None
 
 
+def password_fits(user: User, password: str) -> bool:
+    """Whether ``password`` is the person's present one."""
+    return _passwords.verify(password, user.password_hash)
+
+
+def end_sessions(session: Session, user_id: int, *, except_token: str | None = None) -> None:
+    """Log the person out everywhere, but for the browser that holds ``except_token``."""
+    kept = token_hash(except_token) if except_token else ""
+    session.execute(
+        sa.delete(LoginSession).where(
+            LoginSession.user_id == user_id, LoginSession.token_hash != kept
+        )
+    )
+
+
 def log_in(session: Session, login: str, password: str) -> str | None:
     """Check the password; returns a new session token, or None (counted) when it is wrong.
 

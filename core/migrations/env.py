@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import context
 
 from core.database import Base
+from core.types import UtcDateTime
+
+
+def _render(kind: str, item: Any, autogen: Any) -> str | bool:
+    if kind == "type" and isinstance(item, UtcDateTime):
+        autogen.imports.add("from core.types import UtcDateTime")
+        return "UtcDateTime()"
+    if kind == "type" and isinstance(item, sa.JSON):
+        autogen.imports.add("from core.types import Json")
+        return "Json"
+    return False
+
 
 connection: sa.Connection = context.config.attributes["connection"]
 context.configure(
@@ -14,7 +28,7 @@ context.configure(
     render_as_batch=connection.dialect.name == "sqlite",
     version_table="xiangyin_version",
     compare_type=True,
-    user_module_prefix="core.types.",
+    render_item=_render,
 )
 with context.begin_transaction():
     context.run_migrations()
