@@ -1,0 +1,161 @@
+"""What needs doing, for the person who has just logged in: counts with the place to go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cases.models import Case, Report
+from core import areas
+from core.auth import Actor
+from core.clock import utc_now
+from core.errors import N_
+from recordings.models import Episode, Programme
+from schedule.models import Play
+from transcribe.models import TranscriptionJob
+
+OPEN_REPORTS = ("received", "under_review")
+CLOSED_CASES = ("closed",)
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One line of the briefing. ``weight``: "bad" (went wrong), "warn" (waits), "good"."""
+
+    key: str
+    count: int
+    label: str
+    url: str
+    weight: str
+
+
+def duties(session: Session, actor: Actor, zone: str) -> list[Duty]:
+    """What waits for ``actor`` in the own area; lines without anything to do are "good"."""
+    own = areas.below(session, actor.area_code) if actor.area_code else set()
+    found: list[Duty] = []
+    for right, count in _COUNTERS:
+        if actor.may(right):
+            found.extend(count(session, actor, own, zone))
+    return found
+
+
+def _duty(key: str, count: int, label: str, url: str, weight: str) -> Duty:
+    return Duty(key, count, label, url, weight if count else "good")
+
+
+def _reports(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
+    in_area = sa.or_(Report.village_code.in_(own), Report.village_code.is_(None))
+    waiting = sa.select(sa.func.count()).where(Report.state.in_(OPEN_REPORTS), in_area)
+    urgent = session.scalar(waiting.where(Report.urgent)) or 0
+    duties = [
+        _duty(
+            "reports.waiting",
+            session.scalar(waiting) or 0,
+            N_("Reports to review"),
+            "/reports",
+            "warn",
+        ),
+        _duty(
+            "reports.untranscribed",
+            _failed_transcriptions(session, "report", own),
+            N_("Recordings the machine could not write down"),
+            "/reports",
+            "bad",
+        ),
+    ]
+    if urgent:
+        duties.insert(
+            0, _duty("reports.urgent", urgent, N_("Urgent reports to review"), "/reports", "bad")
+        )
+    return duties
+
+
+def _failed_transcriptions(session: Session, kind: str, own: set[str]) -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(TranscriptionJob)
+        .join(Report, Report.id == TranscriptionJob.subject_id)
+        .where(
+            TranscriptionJob.subject_kind == kind,
+            TranscriptionJob.state == "failed",
+            Report.state.in_(OPEN_REPORTS),
+            sa.or_(Report.village_code.in_(own), Report.village_code.is_(None)),
+        )
+    )
+    return session.scalar(query) or 0
+
+
+def _cases(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
+    opened = sa.select(sa.func.count()).where(
+        Case.status.not_in(CLOSED_CASES),
+        sa.or_(Case.village_code.in_(own), Case.village_code.is_(None)),
+    )
+    mine = session.scalar(opened.where(Case.owner_id == actor.id)) or 0
+    found = [_duty("cases.mine", mine, N_("Cases that wait for you"), "/cases?mine=1", "warn")]
+    if actor.may("report.read"):
+        every = session.scalar(opened) or 0
+        found.append(_duty("cases.open", every, N_("Open cases in your area"), "/cases", "warn"))
+    return found
+
+
+def _episodes(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
+    upward = _ancestors(session, actor.area_code)
+    query = (
+        sa.select(sa.func.count())
+        .select_from(Episode)
+        .join(Programme, Programme.id == Episode.programme_id)
+        .where(Episode.state == "submitted", Programme.area_code.in_(own | upward))
+    )
+    waiting = session.scalar(query) or 0
+    return [_duty("episodes.submitted", waiting, N_("Episodes to approve"), "/programmes", "warn")]
+
+
+def _ancestors(session: Session, code: str | None) -> set[str]:
+    found: set[str] = set()
+    while code is not None and code not in found:
+        found.add(code)
+        code = areas.get(session, code).parent_code
+    return found
+
+
+def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Duty]:
+    begins_at, ends_at = today(zone)
+    query = sa.select(sa.func.count()).where(
+        Play.starts_at >= begins_at, Play.starts_at < ends_at, Play.area_code.in_(own)
+    )
+    missed = session.scalar(query.where(Play.state == "missed")) or 0
+    unready = session.scalar(query.where(Play.state == "planned")) or 0
+    return [
+        _duty("plays.missed", missed, N_("Plays missed today"), "/plays?state=missed", "bad"),
+        _duty(
+            "plays.unready",
+            unready,
+            N_("Plays of today without an approved episode"),
+            "/plays?state=planned",
+            "warn",
+        ),
+    ]
+
+
+def today(zone: str) -> tuple[datetime, datetime]:
+    """Begin and end of the town's present day, as instants."""
+    place = ZoneInfo(zone)
+    day = utc_now().astimezone(place).date()
+    return (
+        datetime.combine(day, time(), place),
+        datetime.combine(day + timedelta(days=1), time(), place),
+    )
+
+
+_Counter = Callable[[Session, Actor, set[str], str], list[Duty]]
+_COUNTERS: tuple[tuple[str, _Counter], ...] = (
+    ("report.review", _reports),
+    ("case.read", _cases),
+    ("episode.approve", _episodes),
+    ("schedule.read", _plays),
+)

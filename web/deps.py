@@ -1,0 +1,157 @@
+"""What every endpoint asks for: the services, a session, and who is asking.
+
+The scope "function" closes a dependency when the endpoint has returned and before the answer is
+sent, so whoever reads "saved" can rely on a commit that has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from core import auth, bell, outbox
+from core.auth import Actor
+from core.blobs import BlobStore
+from core.database import Database
+from core.errors import XiangyinError
+from core.sealed import Sealer
+from core.settings import Settings
+from web.live import Hub
+from web.security import PasswordMustChange, Security, SignInNeeded
+
+if TYPE_CHECKING:
+    from broadcast.keys import ServerKey
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the pages work with; made once per process. ``signer`` signs manifests."""
+
+    settings: Settings
+    database: Database
+    store: BlobStore
+    sealer: Sealer
+    signer: ServerKey
+    hub: Hub = field(default_factory=Hub)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Services:
+        """Open everything the settings name."""
+        from broadcast.keys import ServerKey
+
+        return cls(
+            settings=settings,
+            database=Database.from_settings(settings),
+            store=BlobStore.from_settings(settings),
+            sealer=Sealer.from_settings(settings),
+            signer=ServerKey.from_settings(settings),
+        )
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers ``request``."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+def security_of(request: Request) -> Security:
+    """Cookies and form tokens of the application that answers ``request``."""
+    found = request.app.state.security
+    assert isinstance(found, Security)
+    return found
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+SecurityDep = Annotated[Security, Depends(security_of)]
+
+
+def _read(services: ServicesDep) -> Iterator[Session]:
+    with services.database.read() as session:
+        yield session
+
+
+def _write(services: ServicesDep) -> Iterator[Session]:
+    with services.database.write() as session:
+        yield session
+    bell.ring(outbox.BELL)  # a savepoint's end uses up the ring that the news itself ordered
+
+
+ReadSession = Annotated[Session, Depends(_read, scope="function")]
+"""A session that only reads; open until the endpoint returns."""
+
+WriteSession = Annotated[Session, Depends(_write, scope="function")]
+"""A session that is committed before the answer leaves, or rolled back when the endpoint raises."""
+
+
+def maybe_actor(request: Request, session: ReadSession, security: SecurityDep) -> Actor | None:
+    """The person or program that asks, None for the public. A bearer token silences the cookie."""
+    bearer = request.headers.get("authorization", "")
+    if bearer:
+        scheme, _, token = bearer.partition(" ")
+        is_api = request.url.path.startswith("/api/")
+        user = auth.token_user(session, token) if is_api and scheme.lower() == "bearer" else None
+    else:
+        cookie = security.session_token(request)
+        user = auth.session_user(session, cookie) if cookie else None
+    if user is None:
+        return None
+    actor = auth.actor_of(user)
+    request.state.actor = actor
+    request.state.password_must_change = user.must_change_password
+    return actor
+
+
+MaybeActor = Annotated[Actor | None, Depends(maybe_actor)]
+"""Who asks, or None: for pages that the public sees too."""
+
+
+def signed_in(request: Request, actor: MaybeActor) -> Actor:
+    """Who asks; raises SignInNeeded for the public, PasswordMustChange after a reset."""
+    if actor is None:
+        raise SignInNeeded
+    if request.state.password_must_change and request.url.path not in ("/password", "/logout"):
+        raise PasswordMustChange
+    return actor
+
+
+CurrentActor = Annotated[Actor, Depends(signed_in)]
+"""Who asks; the public is sent to the login page."""
+
+
+def require(right: str) -> Callable[[Actor], Actor]:
+    """Dependency that lets only actors with ``right`` pass: ``Depends(require("report.read"))``."""
+    if right not in auth.RIGHTS:
+        raise ValueError(f"unknown right {right!r}")
+
+    def check(actor: CurrentActor) -> Actor:
+        actor.require(right)
+        return actor
+
+    return check
+
+
+@dataclass
+class Attempt:
+    """What came of a try: ``error`` is None when it went well."""
+
+    error: XiangyinError | None = None
+
+
+@contextmanager
+def attempt(session: Session) -> Iterator[Attempt]:
+    """Do the block in a savepoint; a domain error undoes the block alone and is kept.
+
+    So a form can be shown again with the error beside its field, in the same session.
+    """
+    tried = Attempt()
+    try:
+        with session.begin_nested():
+            yield tried
+    except XiangyinError as error:
+        tried.error = error
