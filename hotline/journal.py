@@ -1,0 +1,193 @@
+"""The spool that calls leave: one folder a call, ``call.json`` beside the takes.
+
+Written by the telephony process without any database. The folder is locked (flock) as long as the
+call lives, so the importer can tell a live call from one whose process died. Numbers are sealed
+before they touch the disk; the PIN is there only as a keyed hash.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import threading
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from core.clock import utc_now
+from core.sealed import Sealer
+from core.settings import Settings
+from hotline.call import RecordingStopped
+from hotline.files import sync_folder, write_durably
+
+SCHEMA = 1
+CALL_FILE = "call.json"
+BELL = "journal"
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+
+
+def spool_of(settings: Settings) -> Path:
+    """The folder of all calls that are not in the database yet."""
+    return settings.folder("hotline", "spool")
+
+
+class Damaged(Exception):
+    """``call.json`` is missing or cannot be understood."""
+
+
+@dataclass
+class Take:
+    """Facts of a take that ended, as the driver told them."""
+
+    name: str
+    reason: str
+    duration_ms: int
+    speech_ms: int
+
+
+@dataclass
+class Entry:
+    """What ``call.json`` holds. Instants are ISO 8601 in UTC."""
+
+    call_id: str
+    started_at: str
+    called: str
+    caller_sealed: str | None = None
+    caller_hash: str | None = None
+    answered_at: str | None = None
+    ended_at: str | None = None
+    end_cause: str | None = None
+    consent_version: str | None = None
+    consent_channel: str | None = None
+    consent_at: str | None = None
+    confidential: bool = False
+    urgent_reason: str | None = None
+    reference_no: str | None = None
+    pin_hash: str | None = None
+    call_back_promised: bool = False
+    finished: bool = False
+    takes: list[Take] = field(default_factory=list)
+    steps: list[dict[str, str]] = field(default_factory=list)
+    schema: int = SCHEMA
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``as_json`` wrote; raises Damaged for anything else."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            known = {entry.name for entry in fields(cls)}
+            if raw["schema"] != SCHEMA or not set(raw) <= known:
+                raise ValueError("unknown form")
+            entry = cls(**{**raw, "takes": [Take(**take) for take in raw["takes"]]})
+            for instant in (entry.started_at, entry.answered_at, entry.ended_at, entry.consent_at):
+                if instant is not None and datetime.fromisoformat(instant).tzinfo is None:
+                    raise ValueError("an instant without a zone")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Damaged(str(error)) from error
+        return entry
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+
+def folder_name(call_id: str) -> str:
+    """A driver's call id as a folder name and key: itself when harmless, else its hash."""
+    if _SAFE_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:40]
+
+
+class Journal:
+    """Writer of one call's folder; ``save`` and ``bind`` may run in worker threads."""
+
+    def __init__(self, folder: Path, lock: int, entry: Entry) -> None:
+        self.folder = folder
+        self.entry = entry
+        self._lock = lock
+        self._saving = threading.Lock()
+
+    @classmethod
+    def begin(cls, spool: Path, sealer: Sealer, call_id: str, caller: str, called: str) -> Self:
+        """Make, lock and fill the folder. FileExistsError for a call id that was there before.
+
+        The folder gets its name only when it is locked and filled, so that nobody ever sees a
+        live call without its lock.
+        """
+        name = folder_name(call_id)
+        entry = Entry(
+            call_id=name,
+            started_at=utc_now().isoformat(),
+            called=called[:80],
+            caller_sealed=sealer.seal(caller) if caller else None,
+            caller_hash=sealer.keyed_hash("caller", caller) if caller else None,
+        )
+        if (spool / name).exists():
+            raise FileExistsError(name)
+        hidden = spool / f".{name}.{os.urandom(4).hex()}"
+        hidden.mkdir(mode=0o700)
+        lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_durably(hidden / CALL_FILE, entry.as_json().encode())
+            hidden.rename(spool / name)
+            sync_folder(spool)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(spool / name, lock, entry)
+
+    def take_path(self, number: int) -> Path:
+        """Where take ``number`` (from 1) is written."""
+        return self.folder / f"take-{number}.pcm"
+
+    def note(self, state: str, event: str) -> None:
+        """Add a step (in memory until ``save``)."""
+        self.entry.steps.append({"at": utc_now().isoformat(), "state": state, "event": event})
+
+    def answered(self) -> None:
+        self.entry.answered_at = utc_now().isoformat()
+
+    def consent(self, version: str, channel: str, *, confidential: bool) -> None:
+        self.entry.consent_version = version
+        self.entry.consent_channel = channel
+        self.entry.consent_at = utc_now().isoformat()
+        self.entry.confidential = confidential
+
+    def withdraw_consent(self) -> None:
+        """The disk refused the consent: a later ``save`` must not claim it."""
+        self.entry.consent_version = self.entry.consent_channel = self.entry.consent_at = None
+        self.entry.confidential = False
+
+    def keep_take(self, number: int, stopped: RecordingStopped) -> None:
+        name = self.take_path(number).name
+        self.entry.takes.append(Take(name, stopped.reason, stopped.duration_ms, stopped.speech_ms))
+
+    def bind(self, number: str, pin_hash: str) -> None:
+        """Put number and PIN on disk; OSError leaves the entry without them."""
+        self.entry.reference_no, self.entry.pin_hash = number, pin_hash
+        try:
+            self.save()
+        except OSError:
+            self.entry.reference_no = self.entry.pin_hash = None
+            raise
+
+    def finish(self, cause: str) -> None:
+        """Mark the call as over (in memory until ``save``)."""
+        self.entry.ended_at = utc_now().isoformat()
+        self.entry.end_cause = cause[:30]
+        self.entry.finished = True
+
+    def save(self) -> None:
+        """Write ``call.json`` durably; OSError when the disk refuses."""
+        with self._saving:
+            write_durably(self.folder / CALL_FILE, self.entry.as_json().encode())
+
+    def close(self) -> None:
+        """Unlock: from here on the folder belongs to the importer."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1

@@ -1,0 +1,115 @@
+"""The web process's desk for telephony: keeps the block of reference numbers filled.
+
+A local socket (readable only by our own user) answers ``references`` (fill the block now) and
+``ping``. It is a convenience: telephony lives without it as long as the block lasts.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from cases import references
+from core.database import Database
+from core.settings import Settings
+from hotline.ask import LINE_LIMIT_BYTES, socket_path
+from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
+from hotline.presence import is_there
+
+LOOK_EVERY_S = 3.0
+LINE_WITHIN_S = 2.0
+log = structlog.get_logger("hotline.office")
+
+
+class Office:
+    """Background service of the web process."""
+
+    name = "hotline-office"
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._path = socket_path(settings)
+        self._block = NumberBlock.from_settings(settings)
+        self._filling = threading.Lock()
+        self._stop = threading.Event()
+
+    def fill(self) -> int:
+        """Top the block up when it is low; returns how many numbers there are.
+
+        Numbers reserved in the database and lost before they reach the file are never given out.
+        """
+        with self._filling:
+            left = self._block.left()
+            if left >= LOW_WATER:
+                return left
+            if not is_there(self._database):
+                raise FileNotFoundError("the database file is missing")
+            with self._database.write() as session:
+                fresh = references.reserve(session, BLOCK_SIZE - left)
+            self._block.add(fresh)
+            return BLOCK_SIZE
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """The answer to one question; never raises."""
+        try:
+            asked = json.loads(line)
+            question = asked["question"]
+            if question == "ping":
+                return {"ok": True}
+            if question == "references":
+                return {"ok": True, "left": self.fill()}
+        except (ValueError, KeyError, TypeError):
+            return {"ok": False, "error": "not understood"}
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            log.warning("the office cannot fill the block now", error=str(error)[:200])
+            return {"ok": False, "error": "unavailable"}
+        return {"ok": False, "error": "not understood"}
+
+    def run_forever(self) -> None:
+        """Listen and keep the block filled until ``stop``."""
+        self._path.unlink(missing_ok=True)
+        with _Server(str(self._path), self) as server:
+            self._path.chmod(0o600)
+            listening = threading.Thread(target=server.serve_forever, daemon=True)
+            listening.start()
+            try:
+                self._keep_filled()
+            finally:
+                server.shutdown()
+                self._path.unlink(missing_ok=True)
+
+    def _keep_filled(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.fill()
+            except (sa.exc.SQLAlchemyError, OSError) as error:
+                log.warning("the block waits for the database", error=str(error)[:200])
+            self._stop.wait(LOOK_EVERY_S)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: str, office: Office) -> None:
+        self.office = office
+        super().__init__(path, _Question)
+
+
+class _Question(socketserver.StreamRequestHandler):
+    timeout = LINE_WITHIN_S
+    server: _Server
+
+    def handle(self) -> None:
+        try:
+            line = self.rfile.readline(LINE_LIMIT_BYTES)
+            self.wfile.write(json.dumps(self.server.office.answer(line)).encode() + b"\n")
+        except OSError:
+            return  # who asked did not wait

@@ -1,0 +1,70 @@
+"""The takes of a call that is over: which sound there is, and how much of it is speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotline.files import write_durably
+from hotline.journal import Entry
+from hotline.limits import SPEECH_NEEDED_MS
+from hotline.prompts import wav_bytes
+from hotline.sip.voice import VoiceMeter
+
+_CUT_OFF = ("network", "disk", "limit")
+
+
+@dataclass(frozen=True)
+class FoundTake:
+    """One take on disk: ``take-1.pcm``, or ``take-1.pcm.part`` when its writer died."""
+
+    path: Path
+    speech_ms: int
+    cut_off: bool
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Every file with sound in a call's folder, in the order of recording."""
+    return sorted(folder.glob("take-*.pcm*"))
+
+
+def find(folder: Path, entry: Entry) -> list[FoundTake]:
+    """The takes with any speech. The driver's word counts where it gave one; else we measure."""
+    told = {take.name: take for take in entry.takes}
+    found = []
+    for path in sound_files(folder):
+        take = told.get(path.name)
+        measured_ms = speech_ms(path)
+        found.append(
+            FoundTake(
+                path,
+                max(measured_ms, take.speech_ms if take else 0),
+                cut_off=take is None or take.reason in _CUT_OFF,
+            )
+        )
+    return [take for take in found if take.speech_ms > 0]
+
+
+def worth_a_report(takes: list[FoundTake], entry: Entry) -> bool:
+    """Whether one take holds enough speech, or a number was promised for it already."""
+    return any(take.speech_ms >= SPEECH_NEEDED_MS for take in takes) or (
+        bool(takes) and entry.reference_no is not None
+    )
+
+
+def speech_ms(path: Path) -> int:
+    """Voiced time of raw PCM (16 bit, 8 kHz, mono)."""
+    meter = VoiceMeter()
+    meter.hear(_pcm(path))
+    return meter.speech_ms
+
+
+def join(takes: list[FoundTake], target: Path) -> Path:
+    """One WAV of all takes in order: same takes, same bytes."""
+    write_durably(target, wav_bytes(b"".join(_pcm(take.path) for take in takes)))
+    return target
+
+
+def _pcm(path: Path) -> bytes:
+    data = path.read_bytes()
+    return data[: len(data) - len(data) % 2]  # a kill may leave half a sample
