@@ -29,7 +29,7 @@ from recordings.models import Clip
 from transcribe import jobs
 
 PLAYABLE_RATE_HZ = 16_000
-URGENT_PRIORITY = 10
+URGENT_PRIORITY = 90
 NORMAL_PRIORITY = 50
 UNDECODABLE = "undecodable"
 EXAMINATION_FAILED = "examination_failed"

@@ -66,9 +66,12 @@ def correct_text(
     report_id: int,
     text: str,
     version: int,
-    based_on_version: int,
+    based_on_version: int | None,
 ) -> Report:
-    """Store the operator's wording as a new transcript version; the draft has done its duty."""
+    """Store the operator's wording as a new transcript version; the draft has done its duty.
+
+    ``based_on_version``: the version of the text the operator saw, None when there was none.
+    """
     report = _open(session, actor, report_id)
     _check_length(text)
     ledger.change(session, actor, report, version, draft=None, draft_by_id=None)

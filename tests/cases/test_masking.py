@@ -1,0 +1,49 @@
+"""Numbers do not leave through lists and interfaces, however they are written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases.masking import hide_in_words, hide_numbers
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "13812345678",
+        "138 1234 5678",
+        "138-1234-5678",
+        "１３８１２３４５６７８",
+        "幺三八一二三四五六七八",
+        "幺 三 八 一二三四 五六七八",
+        "1三8幺2三4伍67八",
+        "110101199003078 56x",
+    ],
+)
+def test_a_long_number_is_starred(written: str) -> None:
+    hidden = hide_numbers(f"我的电话是{written}，请回电")
+    assert hidden.count("*") >= 8
+    assert written not in hidden
+    assert hidden.startswith("我的电话是")
+    assert hidden.endswith("，请回电")
+
+
+@pytest.mark.parametrize(
+    "text", ["三点二十分", "欠我五千元", "2026年6月1日", "三组十八号", "打110"]
+)
+def test_sums_dates_and_short_numbers_stay(text: str) -> None:
+    assert hide_numbers(text) == text
+
+
+@given(st.text("0123456789零一二三幺 -我的", max_size=40))
+def test_the_length_never_changes(text: str) -> None:
+    assert len(hide_numbers(text)) == len(text)
+
+
+def test_a_number_spread_over_words_is_starred_in_each() -> None:
+    words = [{"text": part, "start_ms": 0} for part in ("打", "幺三八", "一二三四", "五六七八")]
+    hidden = hide_in_words(words)
+    assert [word["text"] for word in hidden] == ["打", "***", "****", "**七八"]
+    assert hidden[1]["start_ms"] == 0

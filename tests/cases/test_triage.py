@@ -1,0 +1,63 @@
+"""Triage proposes from phrases; it never decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from cases import triage
+
+VILLAGES = {"1": "石桥村", "2": "大石桥村", "3": "柳河村", "4": "前柳河村", "5": "王村"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "隔壁有人拿刀要砍人",
+        "他说不想活了要喝农药",
+        "让我转账到安全账户",
+        "村口着火了",
+        "男的天天家暴",
+    ],
+)
+def test_danger_is_proposed_as_urgent(text: str) -> None:
+    proposal = triage.read(text, VILLAGES)
+    assert proposal.urgent
+    assert any(hit["kind"] == "danger" for hit in proposal.hits)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["他卖菜老跟我砍价", "门口卖油炸饼", "请问反诈骗宣传几点开始", "防溺水牌子倒了", "打草砍树"],
+)
+def test_harmless_words_do_not_alert(text: str) -> None:
+    assert not triage.read(text, VILLAGES).urgent
+
+
+def test_blanks_of_the_recogniser_do_not_hide_a_phrase() -> None:
+    assert triage.read("有 人 要 砍 人", VILLAGES).urgent
+
+
+def test_the_kind_with_most_phrases_is_proposed() -> None:
+    proposal = triage.read("我们家又停水了，自来水水管坏了，邻居也没水", VILLAGES)
+    assert proposal.service_code == "utilities"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("我是石桥村的", "1"),
+        ("大石桥村的路灯坏了", "2"),
+        ("前柳河这边", "4"),
+        ("我在王村", "5"),
+        ("王家的狗", None),
+        ("石桥村和柳河村之间的路", None),
+        ("没说在哪", None),
+    ],
+)
+def test_the_place_is_proposed_only_when_one_village_is_meant(text: str, code: str | None) -> None:
+    assert triage.read(text, VILLAGES).village_code == code
+
+
+def test_nothing_known_proposes_nothing() -> None:
+    proposal = triage.read("嗯", VILLAGES)
+    assert proposal == triage.Proposal(None, None, False, ())
