@@ -1,0 +1,40 @@
+"""Sound as the decoder takes it: PCM16 mono WAV, 8 kHz from the telephone, else 16 kHz."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+TELEPHONE_HZ, WIDE_HZ = 8_000, 16_000
+MAX_S = 7_200
+
+
+def prepare(source: Path, target: Path, *, takes_8khz: bool = True) -> Path:
+    """A file the decoder can take: ``source`` itself when it already fits, else ``target``.
+
+    8 kHz stays 8 kHz: the model then hears the line as it is. ``takes_8khz`` is false for models
+    that would hear nothing in it; for those it becomes 16 kHz. Raises InvalidInput(field="file")
+    for what is no sound or is longer than two hours.
+    """
+    if _fits(source, takes_8khz):
+        return source
+    from recordings import sound  # numpy and its friends, not needed for what fits already
+
+    facts = sound.to_wav(source, target, rate_hz=WIDE_HZ, max_s=MAX_S)
+    if takes_8khz and facts.sample_rate_hz == TELEPHONE_HZ:
+        sound.to_wav(source, target, rate_hz=TELEPHONE_HZ, max_s=MAX_S)
+    return target
+
+
+def _fits(source: Path, takes_8khz: bool) -> bool:
+    rates = (TELEPHONE_HZ, WIDE_HZ) if takes_8khz else (WIDE_HZ,)
+    try:
+        with wave.open(str(source), "rb") as found:
+            return (
+                found.getnchannels() == 1
+                and found.getsampwidth() == 2
+                and found.getframerate() in rates
+                and 0 < found.getnframes() <= MAX_S * found.getframerate()
+            )
+    except (wave.Error, EOFError, OSError):
+        return False

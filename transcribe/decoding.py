@@ -1,0 +1,162 @@
+"""The decoder process: loads a model once, then forks a child for each sound.
+
+A C++ exception, an endless loop or a memory hole in libvosk costs the child of that one sound; the
+loaded model stays, shared by fork. Started by ``transcribe.decoder.Decoder`` as ``python -m
+transcribe.decoding MODEL_DIR``. Requests are JSON lines on standard input: {"id", "wav", "out",
+"cpu_s", "memory_mb"} or {"abort": id}. Answers on standard output: {"ready": true}, then {"id",
+"status"} (as of waitpid). The child writes what it heard, or {"refused"}, to the file ``out``.
+End of input ends the process and its children.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import N_, XiangyinError
+from transcribe.recogniser import CHUNK_MS, Recogniser
+from transcribe.vosk import VoskRecogniser
+
+PR_SET_PDEATHSIG = 1
+EXIT_NO_MEMORY = 12
+EXIT_BROKEN = 13
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Forge:
+    """Forks a child per request and tells how each one ended."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self._recogniser = recogniser
+        self._pids: dict[int, int] = {}
+        self._bell, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Until the end of input; then no child survives."""
+        held = b""
+        try:
+            while True:
+                readable, _, _ = select.select([0, self._bell], [], [])
+                if self._bell in readable:
+                    os.read(self._bell, 4096)
+                    self._reap()
+                if 0 in readable:
+                    data = os.read(0, 65536)
+                    if not data:
+                        return
+                    *lines, held = (held + data).split(b"\n")
+                    for line in lines:
+                        self._take(json.loads(line))
+        finally:
+            for pid in self._pids:
+                os.kill(pid, signal.SIGKILL)
+
+    def _take(self, request: dict[str, Any]) -> None:
+        if "abort" in request:
+            for pid, wanted in self._pids.items():
+                if wanted == request["abort"]:
+                    os.kill(pid, signal.SIGKILL)
+            return
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _child(self._recogniser, request, parent)
+        self._pids[pid] = request["id"]
+
+    def _reap(self) -> None:
+        for pid in list(self._pids):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                _say({"id": self._pids.pop(pid), "status": status})
+
+
+def _say(answer: dict[str, Any]) -> None:
+    os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+def _child(recogniser: Recogniser, request: dict[str, Any], parent: int) -> None:
+    """Decode and end; never returns, so nothing of the parent's runs twice."""
+    code = EXIT_BROKEN
+    try:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(EXIT_BROKEN)  # it died before we could ask to die with it
+        _leave_the_parents_pipes()
+        _limit(request["cpu_s"], request["memory_mb"])
+        _write(Path(request["out"]), _heard(recogniser, Path(request["wav"])))
+        code = 0
+    except MemoryError:
+        code = EXIT_NO_MEMORY
+    except BaseException as error:
+        sys.stderr.write(f"{error!r}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _leave_the_parents_pipes() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+
+
+def _limit(cpu_s: int, memory_mb: int) -> None:
+    mapped_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = mapped_pages * resource.getpagesize() + memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 2))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _heard(recogniser: Recogniser, path: Path) -> dict[str, Any]:
+    try:
+        with wave.open(str(path), "rb") as sound:
+            if (sound.getsampwidth(), sound.getnchannels()) != (2, 1):
+                raise wave.Error("not PCM16 mono")
+            return recogniser.recognise(_pieces(sound), sound.getframerate()).to_json()
+    except XiangyinError as error:
+        return {"refused": error.message, "params": error.params}
+    except (wave.Error, EOFError, OSError):
+        return {"refused": N_("The decoder takes PCM16 mono WAV files only."), "params": {}}
+
+
+def _pieces(sound: wave.Wave_read) -> Iterator[bytes]:
+    frames = sound.getframerate() * CHUNK_MS // 1000
+    while piece := sound.readframes(frames):
+        yield piece
+
+
+def _write(out: Path, answer: dict[str, Any]) -> None:
+    part = out.with_suffix(".part")
+    part.write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+    part.replace(out)
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        recogniser = VoskRecogniser(Path(arguments[0]))
+    except XiangyinError as error:
+        sys.stderr.write(f"{error.text}\n")
+        return 1
+    forge = Forge(recogniser)
+    _say({"ready": True})
+    forge.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+"""转写稿: version 0 is the machine's and never changes; what people write are later versions."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.clock import utc_now
+from core.errors import N_, Conflict, InvalidInput
+from transcribe.align import TextWord, align
+from transcribe.catalogue import InstalledModel
+from transcribe.models import Transcript
+from transcribe.recogniser import DECODER, Recognition
+
+MAX_CHARACTERS = 40_000
+"""Two hours of fast speech are about 35,000 characters."""
+
+
+def latest(session: Session, subject_kind: str, subject_id: int) -> Transcript | None:
+    """The newest version, or None while there is none."""
+    return session.scalar(
+        _of(subject_kind, subject_id).order_by(Transcript.version.desc()).limit(1)
+    )
+
+
+def heard(session: Session, subject_kind: str, subject_id: int) -> Transcript | None:
+    """Version 0: what the machine heard, or None while it has not."""
+    return session.scalar(_of(subject_kind, subject_id).where(Transcript.version == 0))
+
+
+def history(session: Session, subject_kind: str, subject_id: int) -> list[Transcript]:
+    """All versions, oldest first."""
+    return list(session.scalars(_of(subject_kind, subject_id).order_by(Transcript.version)))
+
+
+def save_edit(
+    session: Session,
+    subject_kind: str,
+    subject_id: int,
+    text: str,
+    author_id: int,
+    based_on_version: int | None,
+) -> Transcript:
+    """Store ``text`` as a new version; unchanged words keep their times and confidences.
+
+    ``based_on_version``: the version the author saw, None when there was none (then the text
+    becomes version 1; 0 stays the machine's). Conflict when somebody saved in between.
+    The same text again makes no new version. To restore an old version, save its text.
+    """
+    text = clean(text)
+    newest = latest(session, subject_kind, subject_id)
+    if (newest.version if newest else None) != based_on_version:
+        raise _changed_meanwhile()
+    if newest is not None and newest.text == text:
+        return newest
+    machine = heard(session, subject_kind, subject_id)
+    words = align([TextWord(**word) for word in machine.words] if machine else [], text)
+    edit = Transcript(
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        version=newest.version + 1 if newest else 1,
+        text=text,
+        words=[asdict(word) for word in words],
+        author_id=author_id,
+        created_at=utc_now(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(edit)
+    except sa.exc.IntegrityError as error:
+        raise _changed_meanwhile() from error
+    return edit
+
+
+def store_heard(
+    session: Session,
+    subject_kind: str,
+    subject_id: int,
+    recognition: Recognition,
+    model: InstalledModel,
+) -> Transcript:
+    """Store what the machine heard as version 0; a later hearing becomes the next version.
+
+    A later hearing (another model) never replaces version 0 nor what people wrote.
+    """
+    first = heard(session, subject_kind, subject_id) is None
+    newest = latest(session, subject_kind, subject_id)
+    transcript = Transcript(
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        version=0 if first or newest is None else newest.version + 1,
+        text=recognition.text,
+        words=[asdict(word) for word in recognition.words],
+        confidence=recognition.confidence,
+        model_name=model.name,
+        model_hash=model.tree_hash,
+        hears_people=model.hears_people,
+        diagnosis=recognition.diagnosis,
+        decoder={**DECODER, "sample_rate_hz": recognition.sample_rate_hz},
+        created_at=utc_now(),
+    )
+    session.add(transcript)
+    session.flush()
+    return transcript
+
+
+def clean(text: str) -> str:
+    """One kind of line end, composed characters, no other control characters, no outer spaces."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = "".join(
+        char for char in text if char == "\n" or unicodedata.category(char) not in ("Cc", "Cs")
+    ).strip()
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidInput(
+            N_("The text has %(count)d characters; at most %(limit)d can be kept. Shorten it."),
+            field="text",
+            params={"count": len(text), "limit": MAX_CHARACTERS},
+        )
+    return text
+
+
+def _of(subject_kind: str, subject_id: int) -> sa.Select[Transcript]:
+    return sa.select(Transcript).where(
+        Transcript.subject_kind == subject_kind, Transcript.subject_id == subject_id
+    )
+
+
+def _changed_meanwhile() -> Conflict:
+    return Conflict(
+        N_("Somebody else changed this text in the meantime. Look at theirs, then save again."),
+        field="text",
+    )
