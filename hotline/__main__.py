@@ -1,0 +1,79 @@
+"""``python -m hotline telephony`` and ``python -m hotline signalling``: the two phone processes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sys
+from typing import TextIO
+
+from core import logs, settings
+from core.errors import XiangyinError
+from core.settings import Settings
+from hotline.sip import access
+
+USAGE = "usage: python -m hotline (telephony | signalling)"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one process; 78 when its settings cannot work."""
+    if arguments not in (["telephony"], ["signalling"]):
+        print(USAGE, file=sys.stderr)
+        return 2
+    [process] = arguments
+    try:
+        config = settings.load()
+        logs.configure(process, config.log_level)
+        access.callers(config)
+        access.media(config)
+        _telephony(config) if process == "telephony" else _signalling(config)
+    except XiangyinError as error:
+        return _explain(error.text)
+    except OSError as error:
+        explained = _port_trouble(config, error)
+        if explained is None:
+            raise
+        return _explain(explained)
+    return 0
+
+
+def _telephony(config: Settings) -> None:
+    from hotline import conversation, telephony
+
+    asyncio.run(telephony.serve(config, conversation.build(config), lambda: _ready(sys.stdout)))
+
+
+def _signalling(config: Settings) -> None:
+    from hotline.sip import quiet_sippy, signalling
+
+    process = signalling.Signalling(config)
+    _ready(sys.stdout)
+    quiet_sippy.swallow_prints()
+    process.run()
+
+
+def _ready(out: TextIO) -> None:
+    print("READY", file=out, flush=True)
+
+
+def _explain(message: str) -> int:
+    print(message, file=sys.stderr)
+    return access.EXIT_CONFIG
+
+
+def _port_trouble(config: Settings, error: OSError) -> str | None:
+    port, host = config.sip_port, config.sip_host
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"UDP port {port} is taken by another program. Stop it, or choose another port with "
+            "XIANGYIN_SIP_PORT."
+        )
+    if error.errno == errno.EACCES:
+        return f"UDP port {port} is reserved. Choose one above 1023 with XIANGYIN_SIP_PORT."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"This machine has no address {host}. Set XIANGYIN_SIP_HOST to one it has."
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

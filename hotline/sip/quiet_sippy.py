@@ -1,0 +1,120 @@
+"""sippy, with its habits mended. Import sippy's parts from here only, never before this module.
+
+sippy prints a traceback and the whole packet for each bad one, drops messages that are not UTF-8,
+leaves UPDATE and PRACK unanswered and fails on changed offers without a description.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import Counter
+from typing import Any
+
+import sippy.Core.Exceptions
+
+from hotline.sip import access
+
+counts: Counter[str] = Counter()
+"""What was wrong since the last report: "malformed", "refused_address", "printed"."""
+
+
+def _count(_message: str, *_arguments: object, **_more: object) -> None:
+    counts["malformed"] += 1
+
+
+sippy.Core.Exceptions.dump_exception = _count  # every other part of sippy copies this name
+
+from sippy.CCEvents import (  # noqa: E402
+    CCEventConnect,
+    CCEventDisconnect,
+    CCEventFail,
+    CCEventInfo,
+    CCEventTry,
+    CCEventUpdate,
+)
+from sippy.Core.EventDispatcher import ED2  # noqa: E402
+from sippy.MsgBody import MsgBody  # noqa: E402
+from sippy.SipConf import SipConf  # noqa: E402
+from sippy.SipHeader import SipHeader  # noqa: E402
+from sippy.SipTransactionManager import SipTransactionManager  # noqa: E402
+from sippy.Time.Timeout import Timeout  # noqa: E402
+from sippy.UA import UA  # noqa: E402
+
+__all__ = [
+    "ED2",
+    "UA",
+    "CCEventConnect",
+    "CCEventDisconnect",
+    "CCEventFail",
+    "CCEventInfo",
+    "CCEventTry",
+    "CCEventUpdate",
+    "MsgBody",
+    "SipConf",
+    "SipHeader",
+    "Timeout",
+    "TransactionManager",
+    "counts",
+    "swallow_prints",
+]
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+ALLOW = f"Allow: {', '.join(METHODS)}"
+
+
+class _Sink(io.TextIOBase):
+    def write(self, text: str) -> int:
+        counts["printed"] += 1
+        return len(text)
+
+
+def swallow_prints() -> None:
+    """Count what sippy prints from now on instead of letting callers fill the log."""
+    sys.stdout = _Sink()
+
+
+class TransactionManager(SipTransactionManager):  # type: ignore[misc]
+    """sippy's, for callers of ``allowed`` networks only."""
+
+    def __init__(self, config: dict[str, Any], on_request: Any, allowed: access.Networks) -> None:
+        self.model_udp_server[1].nworkers = 1  # three readers on one socket reorder messages
+        self._allowed = allowed
+        super().__init__(config, on_request)
+
+    def handleIncoming(self, data: bytes, source: Any, server: Any, rtime: Any) -> None:
+        """Every datagram passes here first."""
+        if not access.allows(self._allowed, source.address[0]):
+            counts["refused_address"] += 1
+            return
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            data = data.decode("latin-1").encode()
+        super().handleIncoming(data, source, server, rtime)
+
+    def incomingRequest(self, request: Any, checksum: Any, tids: Any, server: Any) -> None:
+        """Answer what sippy would not."""
+        method = request.getMethod()
+        if method not in METHODS:
+            self._refuse(request, checksum, server, 405, "Method Not Allowed", ALLOW)
+        elif method == "INVITE" and _tag(request) is not None and request.getBody() is None:
+            self._refuse(request, checksum, server, 488, "Not Acceptable Here")
+        else:
+            super().incomingRequest(request, checksum, tids, server)
+
+    def _refuse(
+        self, request: Any, checksum: Any, server: Any, code: int, reason: str, *headers: str
+    ) -> None:
+        response = request.genResponse(code, reason)
+        for header in headers:
+            response.appendHeader(SipHeader(header))
+        to = response.getHFBody("to")
+        if to.getTag() is None:
+            to.genTag()
+        self.transmitMsg(server, response, response.getHFBody("via").getTAddr(), checksum)
+
+
+def _tag(request: Any) -> str | None:
+    tag: str | None = request.getHFBody("to").getTag()
+    return tag

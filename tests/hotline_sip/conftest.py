@@ -1,0 +1,170 @@
+"""The two real processes of the hotline on free ports, with the tiny conversation."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def voice(seconds: float, seed: int = 7) -> np.ndarray:
+    """Sound that a voice detector takes for speech: buzzing harmonics in syllables."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(int(seconds * 8000)) / 8000
+    pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * time_s)
+    phase = 2 * np.pi * np.cumsum(pitch) / 8000
+    buzz = sum(np.sin(n * phase) / n for n in range(1, 24))
+    syllables = 0.35 + 0.65 * np.abs(np.sin(2 * np.pi * 1.9 * time_s))
+    sound = 5000 * buzz * syllables + rng.normal(0, 300, time_s.size)
+    return np.clip(np.round(sound), -32000, 32000).astype("<i2")
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    """Poll until ``condition`` is true and return its value; fail the test when it never is."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    pytest.fail("waited in vain")
+
+
+class Hotline:
+    """Starts, kills and looks into the hotline's processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "var"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.port = free_udp_port()
+        first = 20000 + os.getpid() % 97 * 200
+        self.environment = {
+            **os.environ,
+            "XIANGYIN_DATA_DIR": str(self.data),
+            "XIANGYIN_SIP_PORT": str(self.port),
+            "XIANGYIN_RTP_PORT_FIRST": str(first),
+            "XIANGYIN_RTP_PORT_LAST": str(first + 398),
+            "XIANGYIN_CALL_RTP_TIMEOUT_S": "2",
+        }
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.port)
+
+    def start(self, name: str) -> None:
+        module = ["tests.hotline_sip.tiny"] if name == "telephony" else ["hotline", name]
+        log = (self.folder / f"{name}.log").open("a")
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        log.close()
+        out = self.processes[name].stdout
+        assert out is not None
+        assert out.readline() == "READY\n", self.log(name)
+
+    def start_all(self) -> None:
+        self.start("telephony")
+        self.start("signalling")
+        wait_until(lambda: "signalling is there" in self.log("telephony"))
+
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def stop(self) -> dict[str, int]:
+        """SIGTERM in reverse order; exit codes."""
+        codes = {}
+        for name in ("signalling", "telephony"):
+            process = self.processes.get(name)
+            if process is None:
+                continue
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                codes[name] = process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[name] = process.wait()
+        return codes
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def notes(self) -> list[list[dict[str, Any]]]:
+        """What each finished or answered call noted."""
+        folder = self.data / "tiny" / "notes"
+        return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+    def finished(self, count: int = 1, timeout_s: float = 20.0) -> list[list[dict[str, Any]]]:
+        """The notes once ``count`` calls are over."""
+
+        def over() -> list[list[dict[str, Any]]] | None:
+            done = [n for n in self.notes() if n[-1].get("event") == "HungUp"]
+            return done if len(done) >= count else None
+
+        return wait_until(over, timeout_s)
+
+    def takes(self, pattern: str = "*.pcm") -> list[np.ndarray]:
+        folder = self.data / "tiny" / "takes"
+        return [np.frombuffer(p.read_bytes(), "<i2") for p in sorted(folder.glob(pattern))]
+
+
+@pytest.fixture
+def hotline(tmp_path: Path) -> Iterator[Hotline]:
+    """Both processes, running and connected."""
+    made = Hotline(tmp_path)
+    try:
+        made.start_all()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def idle_hotline(tmp_path: Path) -> Iterator[Hotline]:
+    """The same, not started yet."""
+    made = Hotline(tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def event(notes: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The first noted event of a kind."""
+    return next(note for note in notes if note.get("event") == kind)
+
+
+def position_of(take: np.ndarray, spoken: np.ndarray) -> int | None:
+    """Sample at which ``spoken`` (through G.711) lies in ``take``, whole and exact."""
+    probe = spoken[:1600]
+    size = 1 << int(np.ceil(np.log2(len(take) + len(probe))))
+    product = np.fft.rfft(take, size) * np.conj(np.fft.rfft(probe.astype(float), size))
+    start = int(np.argmax(np.fft.irfft(product, size)[: max(1, len(take) - len(spoken) + 1)]))
+    return start if np.array_equal(take[start : start + len(spoken)], spoken) else None
