@@ -1,0 +1,58 @@
+"""What can go wrong in the box, one class per layer."""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """The box could not do something. ``again``: trying later can help."""
+
+    again = False
+
+
+class NotEnrolled(EdgeError):
+    """The home folder holds no enrolment."""
+
+
+class BadSettings(EdgeError):
+    """settings.toml or the arguments say something impossible."""
+
+
+class ManifestRefused(EdgeError):
+    """A manifest that is not followed. ``code`` is reported to the server."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ServerUnreachable(EdgeError):
+    """No answer, or one cut short."""
+
+    again = True
+
+
+class ServerRefused(EdgeError):
+    """The server answered with an error. ``status`` is HTTP's."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"the server answered {status}: {detail}")
+        self.status = status
+        self.again = status >= 500 or status in (408, 429)
+
+
+class ClipDamaged(EdgeError):
+    """The bytes do not have the hash the manifest names."""
+
+    again = True
+
+
+class DiskFull(EdgeError):
+    """No room is left for sound."""
+
+    again = True
+
+
+class SinkFailed(EdgeError):
+    """The sound card (or the file that stands for it) stopped taking sound."""
+
+    again = True

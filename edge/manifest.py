@@ -1,0 +1,153 @@
+"""What may be sounded: the signed list of plays, verified with the key pinned at enrolment."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from edge.clock import parse
+from edge.errors import ManifestRefused
+
+SCHEMA = 1
+MAX_CLIP_BYTES = 1 << 30
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ClipRef:
+    """One sound file, named by its hash."""
+
+    sha256: str
+    size_bytes: int
+    duration_ms: int
+    media_type: str
+
+
+@dataclass(frozen=True)
+class PlannedPlay:
+    """播出任务 as the server planned it."""
+
+    play_id: int
+    revision: int
+    starts_at: datetime
+    make_up_until: datetime
+    priority: int
+    programme: str
+    title: str
+    clip: ClipRef
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All plays of an area from ``issued_at`` to ``valid_until``."""
+
+    area_code: str
+    version: int
+    issued_at: datetime
+    valid_until: datetime
+    plays: tuple[PlannedPlay, ...]
+
+
+def key_id(server_key: bytes) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the raw public key."""
+    return hashlib.sha256(server_key).hexdigest()[:16]
+
+
+def verify(envelope: bytes, *, server_key: bytes, area_code: str) -> Manifest:
+    """The manifest inside ``envelope``.
+
+    Raises ManifestRefused with the code ``bad_envelope``, ``wrong_key``, ``bad_signature``,
+    ``bad_schema`` or ``wrong_area``.
+    """
+    try:
+        outer = json.loads(envelope)
+        payload = str(outer["payload"])
+        signature = base64.b64decode(outer["signature"], validate=True)
+        signer = str(outer["key_id"])
+    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+        raise ManifestRefused("bad_envelope", f"not a signed manifest: {error}") from error
+    if signer != key_id(server_key):
+        raise ManifestRefused("wrong_key", "signed with another key than the one pinned here")
+    try:
+        Ed25519PublicKey.from_public_bytes(server_key).verify(signature, payload.encode())
+    except InvalidSignature:
+        raise ManifestRefused("bad_signature", "the signature does not fit the content") from None
+    try:
+        found = _read(json.loads(payload))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestRefused("bad_schema", f"content not understood: {error!r}") from error
+    if found.area_code != area_code:
+        raise ManifestRefused("wrong_area", f"meant for {found.area_code}, this is {area_code}")
+    return found
+
+
+def check_succession(new: Manifest, current: Manifest | None, now: datetime) -> None:
+    """Raise ManifestRefused unless ``new`` may replace ``current``.
+
+    The signed time of issue decides: an earlier issue is a replay (``outdated``), and so is the
+    same issue with a lower version. A lower version that was issued later is accepted: that is a
+    server which came back from a backup. What has run out already is ``expired``.
+    """
+    if new.valid_until <= now:
+        raise ManifestRefused("expired", f"valid only until {new.valid_until.isoformat()}")
+    if current is None:
+        return
+    if (new.issued_at, new.version) < (current.issued_at, current.version):
+        raise ManifestRefused(
+            "outdated", f"version {new.version} was issued before {current.version} in force here"
+        )
+
+
+def _read(data: dict[str, Any]) -> Manifest:
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"schema {data['schema']!r} instead of {SCHEMA}")
+    plays = tuple(_read_play(entry) for entry in data["plays"])
+    if len({play.play_id for play in plays}) != len(plays):
+        raise ValueError("the same play twice")
+    return Manifest(
+        area_code=str(data["area_code"]),
+        version=_whole(data["version"]),
+        issued_at=parse(data["issued_at"]),
+        valid_until=parse(data["valid_until"]),
+        plays=plays,
+    )
+
+
+def _read_play(entry: dict[str, Any]) -> PlannedPlay:
+    clip = entry["clip"]
+    play = PlannedPlay(
+        play_id=_whole(entry["play_id"]),
+        revision=_whole(entry["revision"]),
+        starts_at=parse(entry["starts_at"]),
+        make_up_until=parse(entry["make_up_until"]),
+        priority=_whole(entry["priority"]),
+        programme=str(entry["programme"]),
+        title=str(entry["title"]),
+        clip=ClipRef(
+            sha256=str(clip["sha256"]),
+            size_bytes=_whole(clip["size_bytes"]),
+            duration_ms=_whole(clip["duration_ms"]),
+            media_type=str(clip["media_type"]),
+        ),
+    )
+    # The hash becomes a file name, so its shape matters before anything is fetched.
+    if not _SHA256.fullmatch(play.clip.sha256):
+        raise ValueError("not a SHA-256")
+    if not 0 < play.clip.size_bytes <= MAX_CLIP_BYTES or play.clip.duration_ms <= 0:
+        raise ValueError("a clip of impossible size")
+    return play
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
