@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -50,9 +51,8 @@ def say(text: str) -> None:
 
 def run_web(config: Settings) -> None:
     """Pages, API and all background duties that need the database."""
-    from web.serve import serve
-
     from web.deps import Services
+    from web.serve import serve
 
     logs.configure("web", config.log_level)
     services = Services.from_settings(config)
@@ -80,13 +80,12 @@ def background(services: object) -> list[Service]:
     from broadcast.playout import Closer
     from broadcast.wake import Waker
     from broadcast.wiring import handlers as broadcast_handlers
-    from hotline.importer import Importer
-    from recordings.worker import RenderWorker
-
     from cases.wiring import handlers as case_handlers
     from core.outbox import Dispatcher
     from desk.episode_words import handlers as episode_word_handlers
+    from hotline.importer import Importer
     from hotline.office import Office
+    from recordings.worker import RenderWorker
     from schedule.keeper import Keeper
     from schedule.wiring import handlers as schedule_handlers
     from web.deps import Services
@@ -98,7 +97,7 @@ def background(services: object) -> list[Service]:
     for room in heard:
         for kind, handler in room:
             dispatcher.on(kind, handler)
-    dispatcher.on("*", services.hub.hear)
+    dispatcher.on("*", lambda _session, news: services.hub.publish(news["event_kind"]))
     return [
         dispatcher,
         Keeper(database),
@@ -150,9 +149,7 @@ def run_all(config: Settings, *, demo: bool) -> int:
     started = time.monotonic()
     try:
         _start_all(supervisor, config, demo=demo)
-        from deploy.summary import print_summary
-
-        print_summary(config, supervisor, first, demo=demo, seconds=time.monotonic() - started)
+        print_summary(config, supervisor, first, seconds=time.monotonic() - started)
         supervisor.watch()
     finally:
         say("stopping in reverse order")
@@ -170,6 +167,38 @@ def _start_all(supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
 
             for player in prepare(config, say):
                 supervisor.start(player)
+
+
+def print_summary(
+    config: Settings, supervisor: Supervisor, first: tuple[str, str] | None, *, seconds: float
+) -> None:
+    """The short block a newcomer reads: where, who, what runs, what is missing."""
+    from demo import people
+    from transcribe import catalogue
+    from web.addresses import base_url
+
+    cast = people.known(config)
+    model = catalogue.current(config)
+    running = [child.spec.name for child in supervisor.children if child.running]
+    absent = [child.spec.name for child in supervisor.children if not child.running]
+    lines = [f"乡音 Xiangyin runs ({seconds:.1f} s)", f"pages      {base_url(config)}"]
+    if config.web_tls == "own-ca":
+        lines.append(
+            f"           on phones first: http://{urlsplit(base_url(config)).hostname}"
+            f":{config.guide_port} (installs our certificate)"
+        )
+    if cast:
+        lines += [f"log-in     {cast.login} / {cast.password}", f"API token  {cast.token}"]
+    elif first:
+        lines.append(f"log-in     {first[0]} / {first[1]} (you choose another at first)")
+    lines.append(f"hotline    sip:hotline@{config.sip_host}:{config.sip_port}")
+    lines.append(f"runs       {', '.join(running)}")
+    if absent:
+        lines.append(f"NOT up     {', '.join(absent)}: see {config.folder('logs')}")
+    if not model.hears_people:
+        lines.append(f"missing    {catalogue.STARTER_WARNING}")
+    lines.append("stop       Ctrl-C")
+    print("\n" + "\n".join("  " + line for line in lines) + "\n", flush=True)
 
 
 def _only_one(config: Settings) -> object:
