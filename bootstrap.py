@@ -34,6 +34,10 @@ COUNTERPARTS = {  # program -> Debian package
     "faketime": "faketime",
     "ip": "iproute2",
 }
+UV_ENVIRONMENT = {
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_SYSTEM_CERTS": "1",  # offices whose proxy has a certificate of its own
+}
 LIBRARIES = ("libportaudio2", "fonts-noto-cjk")
 
 
@@ -61,9 +65,7 @@ def fitting_python() -> None:
 
 def run(command: list[str], **environment: str) -> None:
     """Run a set-up step with its output shown; stop when it fails."""
-    result = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "UV_PYTHON_DOWNLOADS": "never", **environment}
-    )
+    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **UV_ENVIRONMENT, **environment})
     if result.returncode:
         fail(f"this step failed (exit {result.returncode}): {' '.join(command[:6])} …")
 
