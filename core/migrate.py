@@ -48,7 +48,16 @@ def import_all_models() -> None:
     """Make every room's tables known; by name, because core stands below the rooms."""
     from importlib import import_module
 
-    for room in ("core", "recordings", "transcribe", "cases", "schedule", "hotline", "broadcast"):
+    for room in (
+        "core",
+        "recordings",
+        "transcribe",
+        "cases",
+        "schedule",
+        "hotline",
+        "broadcast",
+        "web",
+    ):
         import_module(f"{room}.models")
 
 

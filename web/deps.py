@@ -19,6 +19,7 @@ from core.auth import Actor
 from core.blobs import BlobStore
 from core.database import Database
 from core.errors import XiangyinError
+from core.models import User
 from core.sealed import Sealer
 from core.settings import Settings
 from web.live import Hub
@@ -89,22 +90,30 @@ WriteSession = Annotated[Session, Depends(_write, scope="function")]
 """A session that is committed before the answer leaves, or rolled back when the endpoint raises."""
 
 
-def maybe_actor(request: Request, session: ReadSession, security: SecurityDep) -> Actor | None:
-    """The person or program that asks, None for the public. A bearer token silences the cookie."""
-    bearer = request.headers.get("authorization", "")
-    if bearer:
-        scheme, _, token = bearer.partition(" ")
-        is_api = request.url.path.startswith("/api/")
-        user = auth.token_user(session, token) if is_api and scheme.lower() == "bearer" else None
-    else:
-        cookie = security.session_token(request)
-        user = auth.session_user(session, cookie) if cookie else None
+def maybe_actor(request: Request, services: ServicesDep, security: SecurityDep) -> Actor | None:
+    """The person or program that asks, None for the public. A bearer token silences the cookie.
+
+    Its session ends here: a request that held a connection while it waits for a second one could
+    starve all others.
+    """
+    with services.database.read() as session:
+        user = _user_of(request, session, security)
     if user is None:
         return None
     actor = auth.actor_of(user)
     request.state.actor = actor
     request.state.password_must_change = user.must_change_password
     return actor
+
+
+def _user_of(request: Request, session: Session, security: Security) -> User | None:
+    bearer = request.headers.get("authorization", "")
+    if bearer:
+        scheme, _, token = bearer.partition(" ")
+        is_api = request.url.path.startswith("/api/") and scheme.lower() == "bearer"
+        return auth.token_user(session, token.strip()) if is_api else None
+    cookie = security.session_token(request)
+    return auth.session_user(session, cookie) if cookie else None
 
 
 MaybeActor = Annotated[Actor | None, Depends(maybe_actor)]

@@ -61,10 +61,10 @@ class Listener:
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
-            if self._closed:
-                break
             await asyncio.sleep(GATHER_S)
             self._wake.clear()
+            if self._closed:
+                break
             kinds, self._waiting = sorted(self._waiting), set()
             for kind in kinds:
                 yield f"event: news\ndata: {kind}\n\n"

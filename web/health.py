@@ -1,0 +1,101 @@
+"""Is the house well? Asked by monitors and by the supervisor."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from broadcast.models import Player
+from core.clock import utc_now
+from core.models import Lease, OutboxEvent
+from recordings.models import RenderJob
+from schedule.keeper import LEASE as SCHEDULER_LEASE
+from transcribe.models import TranscriptionJob
+from web.deps import Services
+
+LOW_DISK_MB = 500
+OLD_NEWS = timedelta(minutes=5)
+
+
+@dataclass
+class Health:
+    """``problems`` names what a person has to look at; without any, all is well."""
+
+    database: str = "ok"
+    scheduler: str = "unknown"
+    outbox: dict[str, int] = field(default_factory=dict)
+    transcription: dict[str, int] = field(default_factory=dict)
+    rendering: dict[str, int] = field(default_factory=dict)
+    players: dict[str, int] = field(default_factory=dict)
+    spool: dict[str, int] = field(default_factory=dict)
+    disk_free_mb: int = 0
+    pages_listening: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """For the answer: the facts and "ok" or "trouble"."""
+        return {"status": "trouble" if self.problems else "ok", **asdict(self)}
+
+
+def look(services: Services) -> Health:
+    """Look at every part; a database that is away is a fact, not an error."""
+    health = Health(pages_listening=services.hub.listening)
+    try:
+        with services.database.read() as session:
+            _look_at_rows(session, health)
+    except sa.exc.SQLAlchemyError:
+        health.database = "away"
+        health.problems.append("database")
+    _look_at_disk(services, health)
+    return health
+
+
+def _look_at_rows(session: Session, health: Health) -> None:
+    now = utc_now()
+    lease = session.get(Lease, SCHEDULER_LEASE)
+    health.scheduler = "held" if lease is not None and lease.expires_at > now else "nobody"
+    if health.scheduler == "nobody":
+        health.problems.append("scheduler")
+
+    waiting = sa.select(sa.func.count()).where(OutboxEvent.state.in_(("new", "leased")))
+    health.outbox = {
+        "waiting": _count(session, waiting),
+        "waiting_long": _count(session, waiting.where(OutboxEvent.created_at < now - OLD_NEWS)),
+        "failed": _count(session, sa.select(sa.func.count()).where(OutboxEvent.state == "failed")),
+    }
+    if health.outbox["waiting_long"]:
+        health.problems.append("outbox")
+
+    health.transcription = _jobs(session, TranscriptionJob.state)
+    health.rendering = _jobs(session, RenderJob.state)
+    enrolled = sa.select(sa.func.count()).where(Player.revoked_at.is_(None))
+    health.players = {
+        "enrolled": _count(session, enrolled),
+        "online": _count(session, enrolled.where(Player.online)),
+    }
+
+
+def _count(session: Session, query: sa.Select[int]) -> int:
+    return session.scalar(query) or 0
+
+
+def _jobs(session: Session, state: sa.orm.InstrumentedAttribute[str]) -> dict[str, int]:
+    rows = session.execute(sa.select(state, sa.func.count()).where(state != "done").group_by(state))
+    found = {str(name): int(count) for name, count in rows}
+    return {name: found.get(name, 0) for name in ("queued", "running", "failed")}
+
+
+def _look_at_disk(services: Services, health: Health) -> None:
+    try:
+        spool = services.settings.folder("hotline", "spool")
+        health.spool = {"calls": sum(1 for entry in spool.iterdir() if entry.is_dir())}
+        health.disk_free_mb = shutil.disk_usage(spool).free // 1_000_000
+    except OSError:
+        health.problems.append("disk")
+        return
+    if health.disk_free_mb < LOW_DISK_MB:
+        health.problems.append("disk")

@@ -1,0 +1,20 @@
+"""Health for monitors: no login, no names, no numbers of people."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from web import health
+from web.deps import ServicesDep
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+def healthz(services: ServicesDep) -> Response:
+    """200 when all is well, 503 with ``problems`` when somebody has to look."""
+    found = health.look(services)
+    return JSONResponse(
+        found.as_json(), 503 if found.problems else 200, {"cache-control": "no-store"}
+    )
