@@ -67,6 +67,7 @@ class MediaSession:
         self._offer = offer
         self._codecs = {**g711.STATIC_TYPES, offer.payload_type: offer.codec}
         self._quiet_ticks = self._held_ticks = 0
+        self.recorder.source_changed()
         if offer.address != NOWHERE and not self.peer.offered((offer.address, offer.port)):
             log.warning(
                 "media address not allowed; see XIANGYIN_MEDIA_NETWORKS", address=offer.address

@@ -90,6 +90,10 @@ class Recorder:
         self._listening = False
         self._take = _Take(path, limit_s, silence_s, self._buffer.start)
 
+    def source_changed(self) -> None:
+        """The call was changed; the caller's sound may have begun anew."""
+        self._timeline.renew()
+
     def hear(self, ssrc: int, timestamp: int, pcm: bytes, tick: int) -> None:
         """Take in one frame of the caller's sound."""
         take = self._take

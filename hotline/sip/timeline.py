@@ -5,8 +5,10 @@ from __future__ import annotations
 from hotline.sip.g711 import FRAME_SAMPLES, RATE_HZ
 
 BYTES_PER_SAMPLE = 2
-FAR_SAMPLES = 10 * RATE_HZ
-"""A time stamp that runs this far ahead of the clock, or behind, is a new beginning."""
+AHEAD_SAMPLES = 10 * RATE_HZ
+"""A time stamp that runs this far ahead of the clock is a new beginning."""
+LATE_SAMPLES = RATE_HZ
+"""No packet is overtaken by a whole second of others: one that old is a new beginning too."""
 
 
 class Timeline:
@@ -22,15 +24,22 @@ class Timeline:
         self._position = 0
         self._timestamp = 0
         self._tick = 0
+        self._renewed = False
+
+    def renew(self) -> None:
+        """The source may have begun anew (the call was changed): never write over what is there."""
+        self._renewed = True
 
     def place(self, ssrc: int, timestamp: int, samples: int, tick: int) -> int:
         """Sample position of a frame; negative when it is older than the first one."""
         step = (timestamp - self._timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         passed = (tick - self._tick) * FRAME_SAMPLES
-        if ssrc != self._ssrc or not -FAR_SAMPLES <= step <= passed + FAR_SAMPLES:
+        oldest = 0 if self._renewed else -LATE_SAMPLES
+        if ssrc != self._ssrc or not oldest <= step <= passed + AHEAD_SAMPLES:
             self._ssrc, position = ssrc, self.end
         else:
             position = self._position + step
+        self._renewed = False
         if position >= self._position:
             self._position, self._timestamp, self._tick = position, timestamp, tick
         self.end = max(self.end, position + samples)
