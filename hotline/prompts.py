@@ -26,8 +26,10 @@ from hotline.files import write_durably
 from hotline.prompt_texts import ALL_IDS, BEEP, CONSENT_VERSION, GENERATED, PAUSE, TEXTS
 
 RATE_HZ = 8000
-VOICE = "espeak-ng cmn 160"
-RATE_WPM = 160
+VOICE = "espeak-ng cmn"
+SENTENCE_WPM = 200
+DIGIT_WPM = 120
+"""People write digits down while they hear them."""
 FORM = "1"
 BEEP_HZ, BEEP_MS, PAUSE_MS = 880, 350, 450
 PEAK = 0.7
@@ -76,7 +78,8 @@ def _one(folder: Path, own: Path, prompt_id: str, settings: Settings) -> Path:
     if prompt_id in GENERATED:
         return _cached(folder, [prompt_id, FORM], lambda: _generated(prompt_id))
     text = TEXTS[prompt_id].format(station=settings.station_name)
-    return _cached(folder, [text, VOICE, FORM], lambda: _spoken(text))
+    rate_wpm = DIGIT_WPM if prompt_id.startswith("digit_") else SENTENCE_WPM
+    return _cached(folder, [text, VOICE, str(rate_wpm), FORM], lambda: _spoken(text, rate_wpm))
 
 
 def _cached(folder: Path, key: list[str], make: Callable[[], Samples]) -> Path:
@@ -95,12 +98,12 @@ def wav_bytes(pcm: bytes) -> bytes:
     return header + b"data" + len(pcm).to_bytes(4, "little") + pcm
 
 
-def _spoken(text: str) -> Samples:
+def _spoken(text: str, rate_wpm: int) -> Samples:
     from recordings import speech
 
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "spoken.wav"
-        speech.render(text, wav, rate_wpm=RATE_WPM)
+        speech.render(text, wav, rate_wpm=rate_wpm)
         return _levelled(_trimmed(_at_8_khz(wav)))
 
 

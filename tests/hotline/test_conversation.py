@@ -1,0 +1,299 @@
+"""The dialogue over a (fake) telephone: what is heard, and what is on disk at each moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.sealed import Sealer
+from core.settings import Settings
+from hotline import journal, limits
+from hotline.conversation import ConversationFactory
+from hotline.number_block import NumberBlock
+from hotline.prompt_texts import number_sounds
+from hotline.prompts import Prompts
+from tests.hotline.fake_call import (
+    DiskFull,
+    FakeCall,
+    GoAway,
+    Late,
+    Move,
+    Press,
+    Silence,
+    Speak,
+    told,
+    voice,
+)
+
+REPORT: list[Move] = [Press("1"), Press("1"), Silence(), Speak(4000), Press("#")]
+
+
+def hold(factory: ConversationFactory, call: FakeCall) -> journal.Entry:
+    """The whole call; returns what it left in the spool."""
+    factory.monotonic_s = call.monotonic_s
+    asyncio.run(factory.converse(call))
+    return journal.Entry.parse((factory.spool / call.call_id / "call.json").read_text())
+
+
+def test_a_report_is_recorded_bound_and_read_out(
+    factory: ConversationFactory, prompts: Prompts, sealer: Sealer
+) -> None:
+    call = FakeCall(REPORT)
+    entry = hold(factory, call)
+    assert (entry.finished, entry.end_cause, call.ended) == (True, "completed", "completed")
+    assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(4000)
+    assert [(take.reason, take.speech_ms) for take in entry.takes] == [("stopped", 4000)]
+    assert (entry.consent_channel, entry.consent_version) == ("key", "test-1")
+    assert entry.reference_no is not None
+    heard = told(call, prompts)
+    number = number_sounds(entry.reference_no)
+    assert heard[-1] == "goodbye"
+    start = heard.index("reference")
+    assert tuple(heard[start + 1 : start + 1 + len(number)]) == number
+    pin = "".join(name[-1] for name in heard[heard.index("pin") + 1 :][:4])
+    assert entry.pin_hash == sealer.keyed_hash("pin", entry.reference_no, pin)
+
+
+def test_the_number_is_on_disk_before_it_is_read_out(factory: ConversationFactory) -> None:
+    class Suspicious(FakeCall):
+        def play(self, sounds: list[Path]) -> int:  # type: ignore[override]
+            if any(path.stem == "reference" for path in sounds):
+                written = json.loads((factory.spool / "call-1" / "call.json").read_text())
+                seen.append((written["reference_no"], len(written["takes"])))
+            return super().play(sounds)
+
+    seen: list[tuple[str, int]] = []
+    entry = hold(factory, Suspicious(REPORT))
+    assert seen == [(entry.reference_no, 1)]
+
+
+def test_the_consent_is_on_disk_before_the_sound(factory: ConversationFactory) -> None:
+    class Suspicious(FakeCall):
+        def record(self, take: Path, **how: object) -> None:  # type: ignore[override]
+            seen.append(json.loads((take.parent / "call.json").read_text())["consent_channel"])
+            super().record(take, **how)  # type: ignore[arg-type]
+
+    seen: list[str] = []
+    spoken: list[Move] = [Press("1"), Silence(), Speak(3000), Press("#")]
+    hold(factory, Suspicious(spoken, call_id="spoken"))
+    hold(factory, Suspicious(REPORT))
+    hold(factory, Suspicious([Press("5"), Silence(), Silence(), Speak(3000)], call_id="fraud"))
+    assert seen == ["speech", "key", "key"]
+
+
+def test_words_spoken_as_consent_are_in_the_take(factory: ConversationFactory) -> None:
+    hold(factory, FakeCall([Press("1"), Silence(), Speak(1500), Speak(1000), Press("#")]))
+    assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(1500) + voice(1000)
+
+
+def test_no_number_and_no_pin_is_plain_on_disk(factory: ConversationFactory) -> None:
+    call = FakeCall(REPORT, caller="13998765432")
+    entry = hold(factory, call)
+    for path in factory.spool.rglob("*"):
+        if path.is_file():
+            assert b"13998765432" not in path.read_bytes()
+    assert factory.sealer.unseal(entry.caller_sealed or "") == "13998765432"
+    assert entry.caller_hash == factory.sealer.keyed_hash("caller", "13998765432")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [GoAway()],
+        [Silence(), GoAway()],
+        [Press("1"), GoAway()],
+        [Press("1"), Silence(), GoAway()],
+        [Press("1"), Press("9")],
+        [Press("5"), GoAway()],
+        [Press("1"), Speak(5000), GoAway()],
+    ],
+)
+def test_before_consent_no_sound_is_kept(factory: ConversationFactory, script: list[Move]) -> None:
+    entry = hold(factory, FakeCall(script))
+    assert list((factory.spool / "call-1").glob("take*")) == []
+    assert entry.finished
+    assert entry.consent_at is None
+
+
+def test_a_hang_up_while_speaking_keeps_the_take(factory: ConversationFactory) -> None:
+    entry = hold(factory, FakeCall([*REPORT[:4], GoAway()]))
+    assert entry.end_cause == "hangup"
+    assert [(take.reason, take.speech_ms) for take in entry.takes] == [("hangup", 4000)]
+
+
+def test_every_step_and_the_end_cause_are_stored(factory: ConversationFactory) -> None:
+    entry = hold(factory, FakeCall(REPORT))
+    assert [(step["state"], step["event"]) for step in entry.steps] == [
+        ("consent", "key 1"),
+        ("record", "key 1"),
+        ("record", "prompt ended"),
+        ("record", "speech heard"),
+        ("record", "key #"),
+        ("reference", "take ended: stopped, 4000 ms, speech 4000 ms"),
+        ("reference", "number bound"),
+        ("ended", "prompt ended"),
+    ]
+
+
+def test_a_full_disk_is_apologised_for_and_the_rest_kept(
+    factory: ConversationFactory, prompts: Prompts
+) -> None:
+    call = FakeCall([*REPORT[:4], DiskFull()])
+    entry = hold(factory, call)
+    heard = told(call, prompts)
+    assert heard.index("apology_disk") < heard.index("reference")
+    assert entry.end_cause == "disk"
+    assert entry.reference_no is not None
+
+
+def test_without_numbers_and_office_the_report_is_taken_all_the_same(
+    config: Settings, sealer: Sealer, prompts: Prompts
+) -> None:
+    factory = ConversationFactory(config, sealer, prompts)
+    call = FakeCall(REPORT)
+    entry = hold(factory, call)
+    assert entry.reference_no is None
+    assert entry.call_back_promised
+    assert "reference_later" in told(call, prompts)
+    assert (factory.spool / "call-1" / "take-1.pcm").is_file()
+
+
+def test_a_disk_that_refuses_the_number_keeps_it_unspoken(
+    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: NumberBlock) -> str | None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(NumberBlock, "take", refuse)
+    call = FakeCall(REPORT)
+    entry = hold(factory, call)
+    assert entry.reference_no is None
+    assert "reference_later" in told(call, prompts)
+
+
+def test_a_consent_the_disk_refuses_records_nothing(
+    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = journal.write_durably
+
+    def refuse(path: Path, content: bytes) -> None:
+        if json.loads(content)["consent_at"] is not None:
+            raise OSError(28, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(journal, "write_durably", refuse)
+    call = FakeCall(REPORT)
+    entry = hold(factory, call)
+    assert "apology_down" in told(call, prompts)
+    assert entry.consent_at is None
+    assert list((factory.spool / "call-1").glob("take*")) == []
+
+
+def test_a_spool_that_cannot_be_written_apologises(
+    factory: ConversationFactory, prompts: Prompts, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    factory.spool = blocker
+    call = FakeCall(REPORT)
+    factory.monotonic_s = call.monotonic_s
+    asyncio.run(factory.converse(call))
+    assert told(call, prompts) == ["apology_down"]
+    assert call.ended == "disk"
+
+
+def test_the_end_of_an_interrupted_prompt_means_nothing(factory: ConversationFactory) -> None:
+    entry = hold(factory, FakeCall([Press("1"), Late(), Press("1"), Late(), GoAway()]))
+    assert [step["event"] for step in entry.steps] == ["key 1", "key 1", "hung up: hangup"]
+
+
+def test_a_key_held_down_cannot_hold_the_call(factory: ConversationFactory) -> None:
+    entry = hold(factory, FakeCall([*REPORT[:3], *[Press("8")] * 300]))
+    assert entry.finished
+
+
+def test_a_recorder_that_never_answers_leaves_its_part_to_the_importer(
+    factory: ConversationFactory, prompts: Prompts
+) -> None:
+    call = FakeCall(REPORT, broken_recorder=True)
+    entry = hold(factory, call)
+    assert entry.end_cause == "recorder_lost"
+    assert "apology_down" in told(call, prompts)
+    assert (factory.spool / "call-1" / "take-1.pcm.part").is_file()
+
+
+def test_a_stopping_process_keeps_what_was_said(factory: ConversationFactory) -> None:
+    class Blocked(FakeCall):
+        async def next_event(self, timeout_s: float | None) -> object:  # type: ignore[override]
+            if self._take is not None and self._speech_ms and not self._queue:
+                waiting.set()
+                await asyncio.sleep(60)
+            return await super().next_event(timeout_s)
+
+    call = Blocked(REPORT[:4])
+
+    async def stop_midway() -> None:
+        factory.monotonic_s = call.monotonic_s
+        task = asyncio.create_task(factory.converse(call))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    waiting = asyncio.Event()
+    asyncio.run(stop_midway())
+    entry = journal.Entry.parse((factory.spool / "call-1" / "call.json").read_text())
+    assert (entry.finished, entry.end_cause) == (True, "stopped")
+    assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(4000)
+
+
+def test_the_same_call_delivered_twice_is_dropped(factory: ConversationFactory) -> None:
+    first = hold(factory, FakeCall(REPORT))
+    again = FakeCall(REPORT)
+    hold(factory, again)
+    assert again.ended == "duplicate"
+    assert first.reference_no is not None
+
+
+def test_a_call_id_is_no_path(factory: ConversationFactory) -> None:
+    call = FakeCall([GoAway()], call_id="../../etc/x@10.0.0.1")
+    factory.monotonic_s = call.monotonic_s
+    asyncio.run(factory.converse(call))
+    (folder,) = factory.spool.iterdir()
+    assert folder.name == journal.folder_name(call.call_id)
+    assert folder.name.isalnum()
+
+
+def test_no_call_gets_the_number_of_another(factory: ConversationFactory) -> None:
+    async def all_at_once() -> None:
+        await asyncio.gather(
+            *(factory.converse(FakeCall(REPORT, call_id=f"call-{n}")) for n in range(12))
+        )
+
+    asyncio.run(all_at_once())
+    numbers = {
+        json.loads(path.read_text())["reference_no"] for path in factory.spool.glob("*/call.json")
+    }
+    assert len(numbers) == 12
+    assert None not in numbers
+
+
+def test_two_seconds_decide(factory: ConversationFactory, prompts: Prompts) -> None:
+    short: list[Move] = [Press("1"), Press("1"), Silence(), Speak(1000), Press("#"), Silence()]
+    entry = hold(factory, FakeCall([*short, Speak(limits.SPEECH_NEEDED_MS), Press("#")]))
+    assert [take.name for take in entry.takes] == ["take-1.pcm", "take-2.pcm"]
+    assert entry.reference_no is not None
+    assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(1000)
+
+
+def test_telephony_never_loads_the_database_library() -> None:
+    code = (
+        "import hotline.conversation, sys; "
+        "sys.exit(any(name.startswith('sqlalchemy') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,108 @@
+"""The block of numbers and the desk that fills it; what telephony hears when nobody is there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from cases import references
+from cases.models import ReferenceNumber
+from core.database import Database
+from core.settings import Settings
+from hotline.ask import ask, socket_path
+from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
+from hotline.office import Office
+
+
+@pytest.fixture
+def office(database: Database, config: Settings) -> Iterator[Office]:
+    """An office at work."""
+    desk = Office(database, config)
+    working = threading.Thread(target=desk.run_forever)
+    working.start()
+    while asyncio.run(ask(config, "ping")) is None:
+        threading.Event().wait(0.02)
+    yield desk
+    desk.stop()
+    working.join(10)
+    assert not working.is_alive()
+
+
+def test_the_block_is_filled_with_reserved_numbers(
+    office: Office, config: Settings, database: Database
+) -> None:
+    answer = asyncio.run(ask(config, "references"))
+    assert answer == {"ok": True, "left": BLOCK_SIZE}
+    number = NumberBlock.from_settings(config).take()
+    assert number is not None
+    assert references.valid(number)
+    with database.read() as session:
+        assert session.get_one(ReferenceNumber, number).bound_at is None
+
+
+def test_a_low_block_is_topped_up_and_a_full_one_is_not(
+    database: Database, config: Settings
+) -> None:
+    desk, block = Office(database, config), NumberBlock.from_settings(config)
+    desk.fill()
+    while block.left() >= LOW_WATER:
+        block.take()
+    assert desk.fill() == BLOCK_SIZE
+    assert desk.fill() == block.left() == BLOCK_SIZE
+    with database.read() as session:
+        reserved = session.scalar(sa.select(sa.func.count(ReferenceNumber.number)))
+    assert reserved == BLOCK_SIZE + (BLOCK_SIZE - LOW_WATER + 1)
+
+
+def test_an_unknown_question_is_no_answer(office: Office, config: Settings) -> None:
+    assert asyncio.run(ask(config, "weather")) is None
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(socket_path(config)))
+        rude.sendall(b"[1]\n")
+        assert b'"ok": false' in rude.recv(1000)
+    assert asyncio.run(ask(config, "ping")) == {"ok": True}
+
+
+def test_nobody_there_is_none(config: Settings) -> None:
+    assert asyncio.run(ask(config, "ping")) is None
+
+
+def test_somebody_who_never_answers_is_none_after_the_limit(config: Settings) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(socket_path(config)))
+        silent.listen()
+        assert asyncio.run(ask(config, "ping", limit_s=0.1)) is None
+
+
+def test_a_missing_database_is_not_created_by_asking(database: Database, config: Settings) -> None:
+    database.close()
+    path = config.data_dir.resolve() / "xiangyin.db"
+    path.unlink()
+    assert Office(database, config).answer(b'{"question": "references"}')["ok"] is False
+    assert not path.exists()
+
+
+def test_a_number_is_given_out_once(tmp_path: Path) -> None:
+    block = NumberBlock(tmp_path / "references.json")
+    block.add([f"{n:09d}" for n in range(40)])
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(
+            pool.map(lambda _: NumberBlock(tmp_path / "references.json").take(), range(50))
+        )
+    numbers = [number for number in taken if number is not None]
+    assert len(numbers) == len(set(numbers)) == 40
+
+
+def test_an_unreadable_block_is_filled_anew(tmp_path: Path) -> None:
+    block = NumberBlock(tmp_path / "references.json")
+    (tmp_path / "references.json").write_text("{half")
+    assert block.take() is None
+    block.add(["123456783"])
+    assert block.take() == "123456783"
