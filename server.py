@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -30,7 +31,6 @@ from core.settings import Settings
 from core.supervisor import EXIT_CONFIGURATION, ChildSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parent
-FIRST_START_PATIENCE_S = 180.0  # prompts are spoken once, on a slow box that takes a while
 
 
 class Service(Protocol):
@@ -126,11 +126,7 @@ def children(config: Settings) -> list[ChildSpec]:
             ChildSpec(name, [*python, "-m", "transcribe", "worker", "--name", name])
             for name in (f"decoder-{number}" for number in range(1, decoders + 1))
         ),
-        ChildSpec(
-            "telephony",
-            [*python, "-m", "hotline", "telephony"],
-            ready_within_s=FIRST_START_PATIENCE_S,
-        ),
+        ChildSpec("telephony", [*python, "-m", "hotline", "telephony"]),
         ChildSpec("signalling", [*python, "-m", "hotline", "signalling"]),
     ]
 
@@ -142,6 +138,7 @@ def run_all(config: Settings, *, demo: bool) -> int:
     secret_key(config)
     say("bringing the database to its newest form")
     migrate.upgrade(database)
+    _make_certificates(config)
     first = None if demo else _first_administrator(database)
     supervisor = Supervisor(config.folder("logs"), say)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,8 +155,22 @@ def run_all(config: Settings, *, demo: bool) -> int:
     return 0
 
 
+def _make_certificates(config: Settings) -> None:
+    """Before the first child: pages and broker show the same certificate."""
+    from web import tls
+
+    try:
+        tls.ensure(config)
+    except tls.TlsMisconfigured as problem:
+        print(problem, file=sys.stderr)
+        raise SystemExit(EXIT_CONFIGURATION) from problem
+
+
 def _start_all(supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
+    prompts = subprocess.Popen([sys.executable, "-m", "hotline", "prompts"])
     for spec in children(config):
+        if spec.name == "telephony":
+            prompts.wait()
         say(f"starting {spec.name}")
         supervisor.start(spec)
         if spec.name == "web" and demo:

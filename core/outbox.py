@@ -40,6 +40,8 @@ def emit(session: Session, kind: str, **payload: Any) -> None:
 class Dispatcher:
     """Carries events to the handlers that server-side wiring registered."""
 
+    name = "outbox"
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._handlers: dict[str, list[Handler]] = defaultdict(list)

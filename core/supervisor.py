@@ -118,6 +118,7 @@ class Supervisor:
         while time.monotonic() < deadline and not self._stopping.is_set():
             if child.ready.wait(0.05):
                 return True
+            self.look_once(but=child)
             if not child.running:
                 self._died(child)
                 return False
@@ -130,10 +131,12 @@ class Supervisor:
         while not self._stopping.wait(0.1):
             self.look_once()
 
-    def look_once(self) -> None:
+    def look_once(self, but: Child | None = None) -> None:
         """One round over the children: notice deaths, restart those that are due."""
         now = time.monotonic()
         for child in self.children:
+            if child is but:
+                continue
             if child.running:
                 if now - child.started_at_s > CALM_AFTER_S:
                     child.pause_s = FIRST_PAUSE_S

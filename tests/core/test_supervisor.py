@@ -93,3 +93,11 @@ def test_a_child_that_ignores_the_request_is_killed(supervisor: Supervisor) -> N
 def test_what_a_child_prints_is_kept_in_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(python("talker", f"print('hello log'); {SLEEPER}"))
     assert "hello log" in (tmp_path / "talker.log").read_text()
+
+
+def test_a_child_that_dies_while_others_start_is_not_forgotten(
+    supervisor: Supervisor, said: list[str]
+) -> None:
+    supervisor.start(python("web", "print('READY', flush=True); import time; time.sleep(.2)"))
+    supervisor.start(python("slow", f"import time; time.sleep(1.5); {SLEEPER}"))
+    assert supervisor.children[0].restarts >= 1

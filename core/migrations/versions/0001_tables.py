@@ -509,6 +509,7 @@ def upgrade() -> None:
         sa.Column("trim_end_ms", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("failure_params", Json, nullable=True),
         sa.Column("warnings", Json, nullable=True),
         sa.Column("original_sha256", sa.String(length=64), nullable=True),
         sa.Column("master_sha256", sa.String(length=64), nullable=True),
