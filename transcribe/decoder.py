@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ START_S = 600
 WALL_PER_CPU = 10
 POLL_S = 0.2
 MAX_COMPLAINTS_BYTES = 1 << 20
+_SOURCE = re.compile(r"\((?:VoskAPI)?:.*?\) ?")  # Kaldi's "(VoskAPI:Read():matrix.cc:610)"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,7 +44,7 @@ class DecoderFailed(ToolFailed):
 
 
 class DecoderCrashed(DecoderFailed):
-    """Decoding this sound ended in a crash."""
+    """Decoding this sound ended in a crash; wanting too much memory ends so, too."""
 
     code = "decoder_crashed"
 
@@ -51,12 +53,6 @@ class DecoderTooSlow(DecoderFailed):
     """Decoding this sound used more processor time than a sound of its length may."""
 
     code = "decoder_too_slow"
-
-
-class DecoderOutOfMemory(DecoderFailed):
-    """Decoding this sound wanted more memory than it may have."""
-
-    code = "decoder_out_of_memory"
 
 
 class DecoderGone(DecoderFailed):
@@ -146,7 +142,7 @@ class Decoder:
         number, answer = next(self._ids), Future[int]()
         out = self._work_dir / f"{number}.json"
         cpu_s = self._allowed_cpu_s(wav)
-        self._keep_complaints_short()
+        since = self._complaints_so_far()
         self._ask(
             {"id": number, "wav": str(wav.resolve()), "out": str(out), "cpu_s": cpu_s}
             | {"memory_mb": self._memory_mb},
@@ -154,7 +150,7 @@ class Decoder:
         )
         try:
             status = self._wait(answer, 60 + WALL_PER_CPU * cpu_s, on_wait)
-            self._judge(status, cpu_s)
+            self._judge(status, cpu_s, since)
             heard = json.loads(out.read_text(encoding="utf-8"))
         except TimeoutError:
             raise self._too_slow(cpu_s) from None
@@ -219,18 +215,12 @@ class Decoder:
         if not answer.done() and self.alive:
             self._ask({"abort": number}, None)
 
-    def _judge(self, status: int, cpu_s: int) -> None:
+    def _judge(self, status: int, cpu_s: int, since: int) -> None:
         if status == 0:
             return
-        reason = self._reason()
+        reason = self._reason(since)
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
             raise self._too_slow(cpu_s)
-        no_memory = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 12
-        if no_memory or "bad_alloc" in reason:
-            raise DecoderOutOfMemory(
-                N_("Decoding this sound needed more than %(limit)d MB of memory."),
-                params={"limit": self._memory_mb},
-            )
         raise DecoderCrashed(
             N_("Decoding this sound crashed (%(reason)s)."),
             params={"reason": f"status {os.waitstatus_to_exitcode(status)}; {reason}"},
@@ -242,19 +232,23 @@ class Decoder:
             params={"seconds": cpu_s},
         )
 
-    def _reason(self) -> str:
-        """The last complaint of the process, or that there is none."""
+    def _reason(self, since: int = 0) -> str:
+        """The last complaint of the process after byte ``since``, or that there is none."""
         try:
-            text = self._complaints.read_bytes()[-8192:].decode(errors="replace")
+            text = self._complaints.read_bytes()[since:][-8192:].decode(errors="replace")
         except OSError:
             text = ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if "ERROR" in line or "ASSERT" in line or "what()" in line]
-        return (errors or lines or ["no reason given"])[-1][:300]
+        return _SOURCE.sub("", (errors or lines or ["no reason given"])[-1])[:300]
 
-    def _keep_complaints_short(self) -> None:
-        if self._complaints.stat().st_size > MAX_COMPLAINTS_BYTES:
+    def _complaints_so_far(self) -> int:
+        """Size of what the process complained about; begun anew when it is too much."""
+        size = self._complaints.stat().st_size
+        if size > MAX_COMPLAINTS_BYTES:
             os.truncate(self._complaints, 0)
+            return 0
+        return size
 
     def _listen(self, process: subprocess.Popen[bytes], ready: Future[int]) -> None:
         """Hand each answer to who waits for it; runs in a thread of its own."""

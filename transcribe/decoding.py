@@ -27,8 +27,8 @@ from transcribe.recogniser import CHUNK_MS, Recogniser
 from transcribe.vosk import VoskRecogniser
 
 PR_SET_PDEATHSIG = 1
-EXIT_NO_MEMORY = 12
-EXIT_BROKEN = 13
+WARM_UP_HZ = 16_000
+EXIT_BROKEN = 3
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -97,8 +97,6 @@ def _child(recogniser: Recogniser, request: dict[str, Any], parent: int) -> None
         _limit(request["cpu_s"], request["memory_mb"])
         _write(Path(request["out"]), _heard(recogniser, Path(request["wav"])))
         code = 0
-    except MemoryError:
-        code = EXIT_NO_MEMORY
     except BaseException as error:
         sys.stderr.write(f"{error!r}\n")
         sys.stderr.flush()
@@ -149,8 +147,11 @@ def _write(out: Path, answer: dict[str, Any]) -> None:
 def main(arguments: list[str]) -> int:
     try:
         recogniser = VoskRecogniser(Path(arguments[0]))
-    except XiangyinError as error:
-        sys.stderr.write(f"{error.text}\n")
+        # Buffers that the library takes once are shared by fork. OpenBLAS spins forever when it
+        # gets none: so it takes them here, before the children's limits.
+        recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ)
+    except Exception as error:  # vosk raises bare Exception
+        sys.stderr.write(f"{error}\n")
         return 1
     forge = Forge(recogniser)
     _say({"ready": True})

@@ -29,7 +29,6 @@ FAILURES = {
     WORKER_DIED: N_("The decoder's process died three times while it worked on this sound."),
     "decoder_crashed": N_("The decoder crashed on this sound three times."),
     "decoder_too_slow": N_("Decoding took too long three times: noise or another language?"),
-    "decoder_out_of_memory": N_("Decoding this sound needed too much memory three times."),
     "decoder_gone": N_("The decoder was gone three times when this sound was its turn."),
     "invalid_input": N_("This is no sound that can be decoded."),
     "not_found": N_("The sound is missing from the store."),
