@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from broadcast.keys import ServerKey
 from core import auth, bell, outbox
 from core.auth import Actor
 from core.blobs import BlobStore
@@ -24,9 +25,6 @@ from core.sealed import Sealer
 from core.settings import Settings
 from web.live import Hub
 from web.security import PasswordMustChange, Security, SignInNeeded
-
-if TYPE_CHECKING:
-    from broadcast.keys import ServerKey
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,6 @@ class Services:
     @classmethod
     def from_settings(cls, settings: Settings) -> Services:
         """Open everything the settings name."""
-        from broadcast.keys import ServerKey
-
         return cls(
             settings=settings,
             database=Database.from_settings(settings),

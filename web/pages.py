@@ -124,6 +124,7 @@ def weekday(day: date) -> str:
     return i18n.gettext(WEEKDAYS[day.weekday()])
 
 
+@lru_cache(maxsize=4)
 def make_environment(zone: str, station_name: str) -> jinja2.Environment:
     """The template environment; undefined names are errors, everything is escaped."""
     environment = jinja2.Environment(
