@@ -1,0 +1,45 @@
+"""Why a play was missed, or what is special about it, in words for people."""
+
+from __future__ import annotations
+
+from core.errors import N_
+
+NO_EPISODE = "no_episode"
+NO_PLAYER = "no_player"
+NO_RECEIPT = "no_receipt"
+NOT_PLANNED = "not_planned"
+NOT_SAID = "not_said"
+LATE_RECEIPT = "late_receipt"
+PLAYED_THOUGH_CANCELLED = "played_though_cancelled"
+OLDER_EDITION = "older_edition"
+
+GUESSED = frozenset({NO_RECEIPT, NO_PLAYER, NO_EPISODE, NOT_PLANNED})
+"""Set by the server for want of word from a player; a receipt knows better."""
+
+WORDS: dict[str, str] = {
+    NO_EPISODE: N_("No approved episode was there in time. Approve one before the slot."),
+    NO_PLAYER: N_("The village has no player yet. Set one up on the loudspeakers page."),
+    NO_RECEIPT: N_("The player sent no receipt. See whether it has power and network."),
+    NOT_PLANNED: N_("The server was off when this should have been planned."),
+    NOT_SAID: N_("The player gave no reason."),
+    LATE_RECEIPT: N_("Corrected: shown as missed at first, then the player's receipt arrived."),
+    PLAYED_THOUGH_CANCELLED: N_("Played although cancelled: the player had not heard of it."),
+    OLDER_EDITION: N_("Another edition was played: the newest had not reached the player."),
+    "clip_missing": N_("The sound had not reached the player in time."),
+    "clip_damaged": N_("The sound arrived damaged at the player."),
+    "not_prepared": N_("The player was still preparing the sound."),
+    "player_off": N_("The player was off until it was too late."),
+    "quiet_hours": N_("Quiet hours are set on the player."),
+    "too_long": N_("Longer than the player's limit."),
+    "overlap": N_("Another play was sounding."),
+    "interrupted": N_("Broken off by something more urgent."),
+    "sink_failed": N_("The player's sound output failed."),
+    "withdrawn": N_("It was taken off the list after its time had come."),
+}
+
+
+def words(code: str | None) -> str:
+    """The sentence (English template) for a code; the code itself when it is new to us."""
+    if code is None:
+        return ""
+    return WORDS.get(code, code)

@@ -1,0 +1,167 @@
+"""What players are told to sound: signed, the same for all of a village, versioned."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from broadcast import manifest
+from broadcast.keys import ServerKey
+from core.blobs import BlobStore
+from core.clock import FakeClock
+from core.database import Database
+from core.models import OutboxEvent
+from core.settings import Settings
+from schedule import slots
+from schedule.models import Play
+from tests.broadcast.box import Box
+from tests.schedule import town as towns
+from tests.schedule.town import VILLAGES, Town
+
+Plays = Callable[..., list[Play]]
+VILLAGE = VILLAGES[0]
+
+
+def build(database: Database, area_code: str = VILLAGE) -> manifest.Manifest:
+    with database.write() as session:
+        return manifest.build(session, area_code)
+
+
+def payload(database: Database) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(build(database).payload)
+    return content
+
+
+def test_the_manifest_lists_the_plays_of_seven_days(database: Database, town: Town) -> None:
+    content = payload(database)
+    assert (content["schema"], content["area_code"], content["version"]) == (1, VILLAGE, 1)
+    assert content["issued_at"] == "2026-06-01T00:00:00Z"
+    assert content["valid_until"] == "2026-06-08T00:00:00Z"
+    assert len(content["plays"]) == 7
+    first = content["plays"][0]
+    assert first["starts_at"] == "2026-06-01T04:00:00Z"
+    assert first["make_up_until"] == "2026-06-01T05:00:00Z"
+    assert (first["priority"], first["programme"], first["title"]) == (50, "所长说法", "第1期")
+    assert first["clip"]["duration_ms"] == 120_000
+    assert first["clip"]["media_type"] == "audio/ogg"
+    assert first["clip"]["size_bytes"] > 0
+
+
+def test_two_askers_get_the_same_bytes(database: Database, town: Town) -> None:
+    first = build(database)
+    with database.read() as session:
+        second = manifest.current(session, VILLAGE)
+    assert second is not None
+    assert (second.payload, second.etag) == (first.payload, first.etag)
+
+
+def test_the_version_grows_only_with_the_content(
+    database: Database, store: BlobStore, town: Town, tell: Callable[[], None]
+) -> None:
+    assert [build(database).version for _ in range(3)] == [1, 1, 1]
+    with database.write() as session:
+        episode = towns.approve_episode(session, store, town.programme_id, 2)
+        slots.outbox.emit(session, "episode.changed", episode_id=episode.id)
+    tell()
+    assert build(database).version == 2
+
+
+def test_the_time_of_issue_is_renewed_daily_under_the_same_version(
+    database: Database, town: Town, fake_clock: FakeClock
+) -> None:
+    with database.write() as session:  # one play, a week ahead, so that the content stays
+        session.execute(sa.delete(Play).where(Play.local_date != datetime(2026, 6, 7).date()))
+    before = build(database)
+    fake_clock.advance(timedelta(hours=25))
+    with database.read() as session:
+        assert manifest.current(session, VILLAGE) is None
+    after = build(database)
+    assert (after.version, after.issued_at) == (1, before.issued_at + timedelta(hours=25))
+
+
+def test_the_signature_fits_the_exact_text_alone(
+    database: Database, town: Town, config: Settings
+) -> None:
+    key = ServerKey.from_settings(config)
+    signed = manifest.sign(key, build(database))
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public))
+    signature = base64.b64decode(signed["signature"])
+    public.verify(signature, signed["payload"].encode())
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, signed["payload"].replace("第1期", "第2期").encode())
+    assert signed["key_id"] == key.key_id
+
+
+def test_the_key_is_made_once_and_readable_by_the_owner_alone(config: Settings) -> None:
+    assert ServerKey.from_settings(config).public == ServerKey.from_settings(config).public
+    mode = (config.folder("keys") / "manifest").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_plays_are_published_only_where_a_player_is(
+    database: Database, box: Box, plays: Plays
+) -> None:
+    for village in VILLAGES[:2]:
+        build(database, village)
+    assert {play.state for play in plays(area_code=VILLAGE)} == {"published"}
+    assert {play.state for play in plays(area_code=VILLAGES[1])} == {"planned"}
+
+
+def test_a_play_stays_listed_until_its_make_up_time_is_over(
+    database: Database, town: Town, plays: Plays, fake_clock: FakeClock
+) -> None:
+    first = plays(area_code=VILLAGE)[0]
+    with database.write() as session:
+        session.execute(sa.update(Play).where(Play.id == first.id).values(state="played"))
+    fake_clock.set(datetime(2026, 6, 1, 4, 59, tzinfo=UTC))
+    assert payload(database)["plays"][0]["play_id"] == first.id
+    fake_clock.set(datetime(2026, 6, 1, 5, 0, tzinfo=UTC))
+    assert payload(database)["plays"][0]["play_id"] != first.id
+
+
+def test_cancelled_plays_and_plays_without_sound_are_not_listed(
+    database: Database, town: Town, plays: Plays
+) -> None:
+    ids = [play.id for play in plays(area_code=VILLAGE)]
+    with database.write() as session:
+        session.execute(sa.update(Play).where(Play.id == ids[0]).values(state="cancelled"))
+        session.execute(
+            sa.update(Play).where(Play.id == ids[1]).values(episode_id=None, clip_sha256=None)
+        )
+    assert [play["play_id"] for play in payload(database)["plays"]] == ids[2:]
+
+
+def test_a_clip_belongs_to_the_villages_that_sound_it(
+    database: Database, town: Town, plays: Plays, fake_clock: FakeClock
+) -> None:
+    clip = plays()[0].clip_sha256
+    assert clip is not None
+    with database.read() as session:
+        assert manifest.has_clip(session, VILLAGE, clip)
+        assert not manifest.has_clip(session, towns.FOREIGN_VILLAGE, clip)
+        assert not manifest.has_clip(session, VILLAGE, "0" * 64)
+    fake_clock.advance(timedelta(days=60))
+    with database.read() as session:
+        assert not manifest.has_clip(session, VILLAGE, clip)
+
+
+def test_news_of_plans_becomes_news_of_manifests(
+    database: Database, box: Box, tell: Callable[[], None], plays: Plays
+) -> None:
+    tell()
+    with database.read() as session:
+        events = session.scalars(
+            sa.select(OutboxEvent).where(OutboxEvent.kind == "manifest.changed")
+        )
+        told = [event.payload["area_code"] for event in events]
+    assert sorted(told) == VILLAGES  # each village once, however often something asked
+    assert {play.state for play in plays(area_code=VILLAGE)} == {"published"}
