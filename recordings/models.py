@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base
-from core.types import JsonList
+from core.types import JsonList, JsonObject
 
 
 class Clip(Base):
@@ -56,8 +56,9 @@ class Episode(Base):
     trim_start_ms: Mapped[int] = mapped_column(default=0)
     trim_end_ms: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(sa.String(12))
-    failure: Mapped[str | None] = mapped_column(sa.Text)
-    warnings: Mapped[JsonList | None]
+    failure: Mapped[str | None] = mapped_column(sa.Text)  # English template, see failure_params
+    failure_params: Mapped[JsonObject | None]
+    warnings: Mapped[JsonList | None]  # [{"message": English template, "params": {...}}]
     original_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     master_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     delivery_sha256: Mapped[str | None] = mapped_column(sa.String(64))

@@ -25,6 +25,7 @@ __all__ = [
     "SoundFacts",
     "encode_delivery",
     "ffmpeg",
+    "first_seconds",
     "is_silent",
     "loudness_lufs",
     "peaks",
@@ -67,6 +68,13 @@ def probe(path: Path, *, max_s: float = MAX_S) -> SoundFacts:
     )
     times = _DECODED.findall(done.out)
     return _facts(done.log, int(times[-1]) // 1000 if times else 0, max_s)
+
+
+def first_seconds(path: Path, seconds: float = 3.0) -> None:
+    """Decode only the beginning: InvalidInput(field="file") when ``path`` is no sound at all."""
+    done = _decode(path, ["-f", "null", "-progress", "pipe:1", "-"], seconds)
+    times = _DECODED.findall(done.out)
+    _facts(done.log, int(times[-1]) // 1000 if times else 0, MAX_S)
 
 
 def to_wav(source: Path, target: Path, *, rate_hz: int, max_s: float = MAX_S) -> SoundFacts:

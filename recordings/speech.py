@@ -31,6 +31,7 @@ MAX_CHARACTERS = 5_000
 RATES_WPM = range(80, 301)
 USUAL_RATE_WPM = 170
 CHILD_PATIENCE_S = 600
+_LONG_WORD = re.compile(r"[A-Za-z0-9]{40}")  # espeak-ng swallows the rest of longer ones
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -125,7 +126,7 @@ def _speak_apart(text: str, part: Path, rate_wpm: int) -> None:
     done = run(
         [sys.executable, "-m", "recordings.speech", "--out", part, "--rate", str(rate_wpm)],
         limits=Limits(wall_s=30 + len(text) * 0.03, cpu_s=30 + len(text) // 50, file_mb=200),
-        input_bytes=text.encode(),
+        input_bytes=_LONG_WORD.sub(r"\g<0> ", text).encode(),
         env={
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.getenv("PYTHONPATH")])),
             "PYTHONIOENCODING": "utf-8",
