@@ -364,8 +364,9 @@ def entered(database: Database) -> list[str]:
 def test_twenty_calls_while_the_database_is_locked(
     factory: ConversationFactory, importer: Importer, database: Database, config: Settings
 ) -> None:
+    database.close()
     sa.event.listen(  # ten seconds of patience are too many for a test
-        database.engine, "begin", lambda c: c.exec_driver_sql("PRAGMA busy_timeout=50"), insert=True
+        database.engine, "connect", lambda c, _: c.execute("PRAGMA busy_timeout=50")
     )
     rival = sqlite3.connect(config.data_dir.resolve() / "xiangyin.db", isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")

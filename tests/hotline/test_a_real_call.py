@@ -1,0 +1,101 @@
+"""The whole road over a real line: SIP, sound, dialogue, journal, importer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from cases.models import Report
+from core import settings as core_settings
+from core.blobs import BlobStore
+from core.database import Database
+from core.errors import Unavailable
+from core.sealed import Sealer
+from core.settings import Settings
+from demo.call import call, heard_reference
+from hotline import prompts
+from hotline.importer import Importer
+from hotline.models import CallRecord
+from hotline.office import Office
+from hotline.prompt_texts import reference_sounds
+from recordings import sound
+
+TEXT = "我是李家庄的，村口的路灯坏了三天了，晚上看不见路，请派人来修。"
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def hotline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Telephony and signalling at work on ports of their own."""
+    monkeypatch.setenv("XIANGYIN_SIP_PORT", str(free_port()))
+    core_settings.load.cache_clear()
+    config = core_settings.load()
+    prompts.prepare(config)
+    processes = []
+    try:
+        for name in ("telephony", "signalling"):
+            command = [sys.executable, "-m", "hotline", name]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ.copy())
+            processes.append(process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"READY\n"
+        yield config
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(10)
+
+
+@pytest.mark.slow
+def test_a_villager_hears_the_number_of_the_report_that_arrives(
+    hotline: Settings, database: Database, store: BlobStore, sealer: Sealer
+) -> None:
+    Office(database, hotline).fill()
+    answer = call(TEXT, ("127.0.0.1", hotline.sip_port), consent="speech")
+    number, pin = str(answer["reference_no"]), str(answer["pin"])
+    assert answer["ended_by"] == "them"
+    importer = Importer(database, store, sealer, hotline)
+    deadline = time.monotonic() + 10
+    while importer.run_once() == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    with database.read() as session:
+        report = session.scalars(sa.select(Report)).one()
+        record = session.scalars(sa.select(CallRecord)).one()
+    assert report.reference_no == number
+    assert report.pin_hash == sealer.keyed_hash("pin", number, pin)
+    assert report.consent_channel == "speech"
+    assert record.end_cause == "completed"
+    assert not record.needs_call_back
+    assert report.audio_sha256 is not None
+    kept = sound.probe(store.existing_path(report.audio_sha256))
+    assert kept.sample_rate_hz == 8000
+    spoken_ms = answer["spoken_ms"]
+    assert isinstance(spoken_ms, int)
+    assert spoken_ms - 200 < kept.duration_ms < spoken_ms + 8000
+
+
+def test_nobody_at_the_other_end_is_said_plainly() -> None:
+    with pytest.raises(Unavailable, match="Nobody answers at 127"):
+        call("喂", ("127.0.0.1", free_port()))
+
+
+@pytest.mark.slow
+def test_the_number_is_found_in_what_was_heard(config: Settings) -> None:
+    made = prompts.prepare(config)
+    sounds = reference_sounds("110223459", "0071", (), ("goodbye",))
+    heard = b"".join(path.read_bytes()[44:] for path in made.sounds(sounds))
+    assert heard_reference(heard, made) == ("110223459", "0071")
+    assert heard_reference(heard[: len(heard) // 2], made) == (None, None)
