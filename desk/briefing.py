@@ -19,6 +19,7 @@ from recordings.models import Episode, Programme
 from schedule.models import Play
 from transcribe.models import TranscriptionJob
 
+_ORDER = {"bad": 0, "warn": 1, "good": 2}
 OPEN_REPORTS = ("received", "under_review")
 CLOSED_CASES = ("closed",)
 
@@ -35,13 +36,13 @@ class Duty:
 
 
 def duties(session: Session, actor: Actor, zone: str) -> list[Duty]:
-    """What waits for ``actor`` in the own area; lines without anything to do are "good"."""
+    """What waits for ``actor`` in the own area, worst first; lines without anything are "good"."""
     own = areas.below(session, actor.area_code) if actor.area_code else set()
     found: list[Duty] = []
     for right, count in _COUNTERS:
         if actor.may(right):
             found.extend(count(session, actor, own, zone))
-    return found
+    return sorted(found, key=lambda duty: _ORDER[duty.weight])
 
 
 def _duty(key: str, count: int, label: str, url: str, weight: str) -> Duty:

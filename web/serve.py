@@ -120,7 +120,9 @@ async def _run(
     servers = [(_Server(web_config), web_socket)]
     if guide_socket is not None and tls is not None:
         guide_config = uvicorn.Config(
-            create_guide(services.settings, tls.ca),
+            create_guide(
+                services.settings.model_copy(update={"web_port": _port(web_socket)}), tls.ca
+            ),
             log_config=None,
             access_log=False,
             server_header=False,
