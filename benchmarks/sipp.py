@@ -140,9 +140,9 @@ def cancel(after_s: float) -> str:
         _request("INVITE", 1, _sdp((8, EVENT_TYPE), "sendrecv", 1), in_dialog=False)
         + '  <recv response="100"/>\n'
         + pause(after_s)
-        + _request("CANCEL", 1, _EMPTY, in_dialog=False).replace("[branch]", "[branch-2]")
+        + _request("CANCEL", 1, _EMPTY, in_dialog=False).replace("[branch]", "[branch-3]")
         + '  <recv response="200"/>\n  <recv response="487"/>\n'
-        + _request("ACK", 1, _EMPTY, in_dialog=True).replace("[branch]", "[branch-4]")
+        + _request("ACK", 1, _EMPTY, in_dialog=True).replace("[branch]", "[branch-6]")
     )
 
 

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import os
 import signal
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 DISK_THREADS = 4
 PRIORITY = -10
 STOP_S = 2.5
+UNSAID_MESSAGES = 1000
+"""Goodbyes that wait for signalling to come back."""
 
 
 class ConversationFactory(Protocol):
@@ -63,6 +66,7 @@ class Telephony:
         self._calls: dict[str, SipCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._line: asyncio.StreamWriter | None = None
+        self._unsaid: deque[Message] = deque(maxlen=UNSAID_MESSAGES)
         self.clock = MediaClock(self._beat)
         self.calls_taken = 0
 
@@ -121,6 +125,8 @@ class Telephony:
         if before is not None:
             before.close()
         log.info("signalling is there")
+        while self._unsaid:
+            self._send(self._unsaid.popleft())
         try:
             while True:
                 self._told(await wire.receive(reader))
@@ -134,23 +140,32 @@ class Telephony:
     def _send(self, message: Message) -> None:
         if self._line is not None:
             self._line.write(wire.encode(message))
+        elif message["type"] == "hang_up":
+            self._unsaid.append(message)
 
     def _told(self, message: Message) -> None:
-        call_id = str(message.get("id"))
         if message["type"] == "invite":
             self._invited(message)
             return
-        call = self._calls.get(call_id)
+        if message["type"] == "stray_goodbye":
+            self._stray_goodbye(message["tags"])
+            return
+        call = self._calls.get(str(message.get("id")))
         if call is None:
             return
         if message["type"] == "reinvite":
             call.offered(Offer.from_message(message["offer"]))
         elif message["type"] == "answered":
-            call.answered()
+            call.answered(dict(message["dialog"]), list(message["tags"]))
         elif message["type"] == "key":
             call.info_key(str(message["digit"]))
         elif message["type"] == "ended":
             call.ended(str(message["cause"]))
+
+    def _stray_goodbye(self, tags: list[str]) -> None:
+        for call in list(self._calls.values()):
+            if call.tags and call.tags == tags:
+                call.ended("hangup")
 
     def _invited(self, message: Message) -> None:
         call_id = str(message["id"])

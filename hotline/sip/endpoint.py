@@ -52,6 +52,8 @@ class SipCall:
         self._address = ports.local_address(host, signalling_ip)
         self._session, self._version = secrets.randbits(31), 0
         self._offer: Offer | None = None
+        self._dialog: Message = {}
+        self.tags: list[str] = []
         self._loop = asyncio.get_running_loop()
         self.media = MediaSession(
             rtp_ports.open(),
@@ -78,10 +80,13 @@ class SipCall:
         if self._phase in ("answering", "up"):
             self._send_answer()
 
-    def answered(self) -> None:
-        """Signalling has lifted the receiver."""
+    def answered(self, dialog: Message, tags: list[str]) -> None:
+        """Signalling has lifted the receiver.
+
+        ``dialog`` lets a later signalling process end the call, ``tags`` tell its requests.
+        """
         if self._phase == "answering":
-            self._phase = "up"
+            self._phase, self._dialog, self.tags = "up", dialog, tags
             self.media.sending = True
             self._signalled.set()
 
@@ -111,8 +116,11 @@ class SipCall:
     def network_lost(self, cause: str) -> None:
         """No packets, or held for too long: end the call from our side."""
         if self._phase != "over":
-            self._send({"type": "hang_up", "id": self.call_id})
+            self._send_goodbye()
             self.ended(cause)
+
+    def _send_goodbye(self) -> None:
+        self._send({"type": "hang_up", "id": self.call_id, "dialog": self._dialog})
 
     def _speech_heard(self) -> None:
         self._events.put_nowait(SpeechHeard())
@@ -181,7 +189,7 @@ class SipCall:
 
     async def hang_up(self, cause: str) -> None:
         if self._phase != "over":
-            self._send({"type": "hang_up", "id": self.call_id})
+            self._send_goodbye()
             self.media.recorder.stop("stopped")
             self.ended(cause)
         await self._over.wait()

@@ -35,9 +35,15 @@ from sippy.CCEvents import (  # noqa: E402
 )
 from sippy.Core.EventDispatcher import ED2  # noqa: E402
 from sippy.MsgBody import MsgBody  # noqa: E402
+from sippy.SipCallId import SipCallId  # noqa: E402
 from sippy.SipConf import SipConf  # noqa: E402
+from sippy.SipFrom import SipFrom  # noqa: E402
 from sippy.SipHeader import SipHeader  # noqa: E402
+from sippy.SipRequest import SipRequest  # noqa: E402
+from sippy.SipRoute import SipRoute  # noqa: E402
+from sippy.SipTo import SipTo  # noqa: E402
 from sippy.SipTransactionManager import SipTransactionManager  # noqa: E402
+from sippy.SipURL import SipURL  # noqa: E402
 from sippy.Time.Timeout import Timeout  # noqa: E402
 from sippy.UA import UA  # noqa: E402
 
@@ -56,7 +62,10 @@ __all__ = [
     "Timeout",
     "TransactionManager",
     "counts",
+    "dialog_of",
+    "goodbye",
     "swallow_prints",
+    "tags_of",
 ]
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
@@ -113,6 +122,45 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]
         if to.getTag() is None:
             to.genTag()
         self.transmitMsg(server, response, response.getHFBody("via").getTAddr(), checksum)
+
+
+def dialog_of(ua: Any) -> dict[str, Any]:
+    """What a later process needs to end an answered call of this one; goes through JSON."""
+    return {
+        "call_id": str(ua.cId),
+        "local": str(ua.lUri),
+        "remote": str(ua.rUri),
+        "target": str(ua.rTarget),
+        "routes": [str(route) for route in ua.routes],
+        "address": list(ua.rAddr[0]),
+        "sequence": int(ua.lCSeq),
+    }
+
+
+def goodbye(dialog: dict[str, Any]) -> Any:
+    """A BYE for a call that another process answered. ValueError and KeyError on nonsense."""
+    host, port = dialog["address"]
+    return SipRequest(
+        method="BYE",
+        ruri=SipURL(dialog["target"]),
+        to=_parsed(SipTo(dialog["remote"])),
+        fr0m=_parsed(SipFrom(dialog["local"])),
+        cseq=int(dialog["sequence"]),
+        callid=SipCallId(dialog["call_id"]),
+        routes=[_parsed(SipRoute(route)) for route in dialog["routes"]],
+        target=((str(host), int(port)), "udp"),
+    )
+
+
+def tags_of(dialog: dict[str, Any]) -> list[str]:
+    """Call-ID, the caller's tag and ours: what a request of that call must show."""
+    remote, local = _parsed(SipTo(dialog["remote"])), _parsed(SipFrom(dialog["local"]))
+    return [str(dialog["call_id"]), str(remote.getTag()), str(local.getTag())]
+
+
+def _parsed(header: Any) -> Any:
+    header.parse()
+    return header
 
 
 def _tag(request: Any) -> str | None:

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 SPEECH_HEARD_MS = 300
 LISTEN_BYTES = 30 * RATE_HZ * BYTES_PER_SAMPLE
 FLUSH_TICKS = 50
+PAUSE_GRACE_TICKS = 100
+"""A phone that sends nothing while nobody speaks gets 2 s beyond the limit, by the clock."""
 STALLED_BYTES = 60 * RATE_HZ * BYTES_PER_SAMPLE
 """A disk that has taken nothing for a minute counts as lost."""
 
@@ -30,11 +32,12 @@ class _Take:
     def __init__(self, path: Path, limit_s: float, silence_s: float, origin: int) -> None:
         self.file = TakeFile(path)
         self.limit_bytes = int(limit_s * RATE_HZ) * BYTES_PER_SAMPLE
-        self.limit_ticks = int(limit_s * 1000) // FRAME_MS
+        self.limit_ticks = int(limit_s * 1000) // FRAME_MS + PAUSE_GRACE_TICKS
         self.silence_ticks = int(silence_s * 1000) // FRAME_MS
         self.origin = origin
         self.ticks = 0
         self.quiet_ticks = 0
+        self.flush_at_tick = 1
         self.flushing: asyncio.Future[None] | None = None
         self.disk_failed = False
         self.stopping = False
@@ -128,7 +131,7 @@ class Recorder:
             self.stop("limit")
         elif take.quiet_ticks >= take.silence_ticks:
             self.stop("silence")
-        elif take.ticks % FLUSH_TICKS == 1 and take.flushing is None:
+        elif take.ticks >= take.flush_at_tick and take.flushing is None:
             self._flush(take)
 
     def stop(self, reason: StopReason) -> None:
@@ -148,6 +151,7 @@ class Recorder:
         return [(offset - take.origin, data) for offset, data in self._buffer.drain()]
 
     def _flush(self, take: _Take) -> None:
+        take.flush_at_tick = take.ticks + FLUSH_TICKS
         loop = asyncio.get_running_loop()
         take.flushing = loop.run_in_executor(self._disk, take.file.write, self._pieces(take))
         take.flushing.add_done_callback(lambda done: self._flushed(take, done))

@@ -127,6 +127,8 @@ class Signalling:
         if method == "OPTIONS":
             return 200, "OK", quiet_sippy.ALLOW, "Accept: application/sdp"
         if has_tag or method != "INVITE":
+            if method == "BYE":
+                self._stray_goodbye(request)
             return 481, "Call/Transaction Does Not Exist"
         if not self._line.connected:
             return 503, "Service Unavailable", RETRY_AFTER
@@ -171,6 +173,12 @@ class Signalling:
         self._legs[leg.call_id] = leg
         self._tell(leg.invite)
 
+    def _stray_goodbye(self, request: Any) -> None:
+        """A caller hangs up whom a signalling process before this one had answered."""
+        parties = (request.getHFBody("from"), request.getHFBody("to"))
+        tags = [str(request.getHFBody("call-id")), *(str(party.getTag()) for party in parties)]
+        self._tell({"type": "stray_goodbye", "tags": tags})
+
     # What sippy tells
 
     def _event(self, leg: _Leg, event: Any) -> None:
@@ -206,6 +214,8 @@ class Signalling:
     def _told(self, message: Message) -> None:
         leg = self._legs.get(str(message.get("id")))
         if leg is None:
+            if message["type"] == "hang_up" and message.get("dialog"):
+                self._end_foreign(message["dialog"])
             return
         if message["type"] == "answer":
             self._answer(leg, str(message["sdp"]))
@@ -218,7 +228,16 @@ class Signalling:
         leg.ua.recvEvent(CCEventConnect((200, "OK", MsgBody(description))))
         if not leg.answered and leg.ua.isConnected():
             leg.answered = True
-            self._tell({"type": "answered", "id": leg.call_id})
+            dialog = quiet_sippy.dialog_of(leg.ua)
+            tags = quiet_sippy.tags_of(dialog)
+            answered = {"type": "answered", "id": leg.call_id, "dialog": dialog, "tags": tags}
+            self._tell(answered)
+
+    def _end_foreign(self, dialog: dict[str, Any]) -> None:
+        try:
+            self._config["_sip_tm"].newTransaction(quiet_sippy.goodbye(dialog))
+        except Exception as error:  # whatever sippy makes of another process's notes
+            log.warning("a call could not be ended", error=repr(error))
 
     def _telephony_gone(self) -> None:
         for leg in list(self._legs.values()):
