@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import re
 import secrets
 from dataclasses import dataclass
@@ -146,10 +147,22 @@ def revoke(session: Session, actor: Actor, player_id: str) -> Player:
 
 def note_seen(session: Session, player_id: str, manifest_version: int | None = None) -> None:
     """Remember that the player spoke just now (and which manifest it fetched)."""
-    values: dict[str, Any] = {"last_seen_at": utc_now()}
+    player = session.get_one(Player, player_id)
+    if not is_online(player):
+        outbox.emit(session, "player.changed", player_id=player_id)
+    player.last_seen_at = utc_now()
     if manifest_version is not None:
-        values["manifest_version"] = manifest_version
-    session.execute(sa.update(Player).where(Player.id == player_id).values(**values))
+        player.manifest_version = manifest_version
+
+
+def note_health(session: Session, player_id: str, health: dict[str, Any]) -> None:
+    """Remember what a player told of itself; raises InvalidInput when it is far too much."""
+    if len(json.dumps(health)) > MAX_HEALTH_BYTES:
+        raise InvalidInput(N_("The report of health is too long."), field="health")
+    version = health.get("manifest_version")
+    known = isinstance(version, int) and 0 <= version < 2**31
+    note_seen(session, player_id, version if known else None)
+    session.get_one(Player, player_id).health = health
 
 
 def is_seen_fresh(player: Player) -> bool:

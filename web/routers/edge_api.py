@@ -1,0 +1,172 @@
+"""What village players ask of the server; see docs for the form of each message.
+
+Everything that must not be lost goes this way: an answer of 200 to receipts and sound leaves
+after the commit. Errors are problem+json.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from broadcast import accounts, manifest, players, receipts, sounded
+from broadcast.models import Player
+from core.errors import N_, InvalidInput, NotFound, XiangyinError
+from core.models import Blob
+from web.brake import Brake
+from web.deps import ReadSession, ServicesDep, WriteSession
+
+router = APIRouter(prefix="/edge/v1")
+enrolment_brake = Brake(failures=10, within_s=600)
+
+
+class Unauthorised(XiangyinError):
+    """The token is missing, unknown or revoked."""
+
+    code = "unauthorised"
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("This player is not known here or was revoked. Enrol it with a new code.")
+        )
+
+
+class TooLarge(XiangyinError):
+    """More bytes than the address takes."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class EnrolmentRequest(BaseModel):
+    """What a new player sends."""
+
+    code: str = Field(max_length=100)
+    name: str = Field("", max_length=200)
+    public_key: str = Field(max_length=100)
+    version: str = Field("", max_length=100)
+
+
+class ReceiptBatch(BaseModel):
+    """Receipts in order of their numbers."""
+
+    receipts: list[Any]
+
+
+def player_of(request: Request, session: ReadSession) -> Player:
+    """The player whose token the request carries; raises Unauthorised."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    player = players.authenticate(session, token) if scheme.lower() == "bearer" else None
+    if player is None:
+        raise Unauthorised
+    return player
+
+
+CurrentPlayer = Annotated[Player, Depends(player_of)]
+
+
+async def sound_of(request: Request, _player: CurrentPlayer) -> bytes:
+    """The raw body, at most ``sounded.MAX_BYTES``; read only for players that are known."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > sounded.MAX_BYTES:
+            raise TooLarge(
+                N_("The sound is larger than %(limit_mb)d MB."),
+                params={"limit_mb": sounded.MAX_BYTES // 1_000_000},
+            )
+    return bytes(body)
+
+
+@router.post("/enrol", status_code=201)
+def enrol(
+    request: Request, session: WriteSession, services: ServicesDep, asked: EnrolmentRequest
+) -> JSONResponse:
+    """Let a player in by its one-time code; tells its secrets once."""
+    visitor = request.client.host if request.client else ""
+    enrolment_brake.check(visitor)
+    try:
+        found = players.enrol(session, asked.code, asked.name, asked.public_key, asked.version)
+    except InvalidInput:
+        enrolment_brake.failed(visitor)
+        raise
+    settings = services.settings
+    host = request.url.hostname or settings.mqtt_host
+    answer = {
+        "player_id": found.player.id,
+        "area_code": found.player.area_code,
+        "token": found.token,
+        "server_key": services.signer.public,
+        "zone": settings.zone,
+        "mqtt": accounts.for_player(settings, found.player, found.mqtt_password, host),
+    }
+    return JSONResponse(answer, 201, {"cache-control": "no-store"})
+
+
+@router.get("/manifest")
+def get_manifest(
+    request: Request, session: ReadSession, services: ServicesDep, player: CurrentPlayer
+) -> Response:
+    """The signed list of the next days; 304 while the player has the newest."""
+    found = manifest.current(session, player.area_code)
+    if found is None:
+        with services.database.write() as writing:
+            found = manifest.build(writing, player.area_code)
+    if player.manifest_version != found.version or not players.is_seen_fresh(player):
+        with services.database.write() as writing:
+            players.note_seen(writing, player.id, found.version)
+    etag = f'"{found.etag}-{services.signer.key_id}"'
+    headers = {"etag": etag, "cache-control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(manifest.sign(services.signer, found), headers=headers)
+
+
+@router.get("/clips/{sha256}")
+def get_clip(
+    sha256: str, session: ReadSession, services: ServicesDep, player: CurrentPlayer
+) -> FileResponse:
+    """A clip of the player's own plays, with ranges; anything else is not there."""
+    blob = session.get(Blob, sha256)
+    if blob is None or not manifest.has_clip(session, player.area_code, sha256):
+        raise NotFound(N_("There is no such sound."))
+    return FileResponse(
+        services.store.existing_path(sha256),
+        media_type=blob.media_type,
+        headers={"etag": f'"{sha256}"', "cache-control": "private, max-age=604800, immutable"},
+    )
+
+
+@router.post("/receipts")
+def post_receipts(
+    session: WriteSession, player: CurrentPlayer, batch: ReceiptBatch
+) -> dict[str, int]:
+    """Take in receipts; answers up to which number all are stored for good."""
+    acknowledged_seq = receipts.accept(session, player, batch.receipts)
+    players.note_seen(session, player.id)
+    return {"acknowledged_seq": acknowledged_seq}
+
+
+@router.post("/plays/{play_id}/sounded")
+def post_sounded(
+    play_id: int,
+    session: WriteSession,
+    services: ServicesDep,
+    player: CurrentPlayer,
+    sound: Annotated[bytes, Depends(sound_of)],
+) -> dict[str, str]:
+    """Keep what the player's WAV sink sounded."""
+    return {"sha256": sounded.keep(session, services.store, player, play_id, sound)}
+
+
+@router.post("/health")
+def post_health(
+    session: WriteSession, player: CurrentPlayer, health: dict[str, Any]
+) -> dict[str, bool]:
+    """Remember how the player is."""
+    players.note_health(session, player.id, health)
+    return {"ok": True}
