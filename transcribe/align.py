@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from transcribe.recogniser import Word
+
+SMALL = 40_000
+"""Stretches of up to so many pairs of characters (200 x 200) are left to difflib."""
+
+LANDMARKS = (12, 6, 3)
+"""Lengths of the runs of characters that serve as landmarks in longer stretches."""
+
+Stretch = tuple[int, int, int, int]
+"""Start and end in the old text, start and end in the new one."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +82,67 @@ def _kept_words(heard: Sequence[Word | TextWord], text: str) -> list[tuple[int, 
 
 
 def _places(before: str, after: str) -> list[int | None]:
-    """For each character of ``before`` where it stands in ``after``, None when it is gone."""
-    head = _common(before, after)
-    tail = _common(before[head:][::-1], after[head:][::-1])
-    middle_before = before[head : len(before) - tail]
-    middle_after = after[head : len(after) - tail]
-    place: list[int | None] = [*range(head), *[None] * len(middle_before)]
-    place += range(len(after) - tail, len(after))
-    blocks = SequenceMatcher(None, middle_before, middle_after, autojunk=False)
-    for block in blocks.get_matching_blocks():
-        for offset in range(block.size):
-            place[head + block.a + offset] = head + block.b + offset
+    """For each character of ``before`` where it stands in ``after``, None when it is gone.
+
+    difflib alone takes minutes for a talk of an hour. So long stretches are first cut at runs of
+    characters that occur once on both sides; what stays long and has none counts as rewritten.
+    """
+    place: list[int | None] = [None] * len(before)
+    stretches = [(0, len(before), 0, len(after))]
+    while stretches:
+        a, a_end, b, b_end = stretches.pop()
+        while a < a_end and b < b_end and before[a] == after[b]:
+            place[a] = b
+            a, b = a + 1, b + 1
+        while a < a_end and b < b_end and before[a_end - 1] == after[b_end - 1]:
+            a_end, b_end = a_end - 1, b_end - 1
+            place[a_end] = b_end
+        if (a_end - a) * (b_end - b) > SMALL:
+            stretches += _cut(before, after, (a, a_end, b, b_end))
+            continue
+        blocks = SequenceMatcher(None, before[a:a_end], after[b:b_end], autojunk=False)
+        for block in blocks.get_matching_blocks():
+            for offset in range(block.size):
+                place[a + block.a + offset] = b + block.b + offset
     return place
 
 
-def _common(one: str, other: str) -> int:
-    """Length of the common beginning."""
-    for index, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return index
-    return min(len(one), len(other))
+def _cut(before: str, after: str, stretch: Stretch) -> list[Stretch]:
+    """The stretch in smaller ones that begin at common landmarks; none when it has none."""
+    a, a_end, b, b_end = stretch
+    for length in LANDMARKS:
+        here = _once(before, a, a_end, length)
+        there = _once(after, b, b_end, length)
+        common = sorted((here[run], there[run]) for run in here.keys() & there.keys())
+        landmarks = _longest_rising(common)
+        if landmarks:
+            starts = [(a, b), *landmarks]
+            ends = [*landmarks, (a_end, b_end)]
+            return [(x, y, u, v) for (x, u), (y, v) in zip(starts, ends, strict=True)]
+    return []
+
+
+def _once(text: str, start: int, end: int, length: int) -> dict[str, int]:
+    """Runs of ``length`` characters that occur once, with their places."""
+    seen: dict[str, int] = {}
+    for at in range(start, end - length + 1):
+        run = text[at : at + length]
+        seen[run] = -1 if run in seen else at
+    return {run: at for run, at in seen.items() if at >= 0}
+
+
+def _longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The longest choice of ``pairs`` (sorted by the first) whose second rises, too."""
+    ends: list[int] = []
+    last: list[int] = []
+    before: list[int] = []
+    for index, (_, value) in enumerate(pairs):
+        rank = bisect_left(ends, value)
+        ends[rank : rank + 1] = [value]
+        last[rank : rank + 1] = [index]
+        before.append(last[rank - 1] if rank else -1)
+    chosen, index = [], last[-1] if last else -1
+    while index >= 0:
+        chosen.append(pairs[index])
+        index = before[index]
+    return chosen[::-1]

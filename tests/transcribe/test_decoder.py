@@ -153,7 +153,7 @@ def test_an_empty_sound_is_silent(decoder: Decoder, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_model_is_named_with_vosks_reason(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(ToolFailed, match="does not load: .*none"):
+    with pytest.raises(ToolFailed, match=r"does not load: .*none"):
         Decoder(tmp_path / "none", tmp_path / "work").start()
 
 

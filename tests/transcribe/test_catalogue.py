@@ -1,0 +1,301 @@
+"""Models: any of Vosk's layouts comes in; what does not load or is not safe changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidInput, ToolFailed, XiangyinError
+from core.settings import Settings
+from tests.transcribe.conftest import Spoken
+from transcribe import audio, catalogue, unpack
+from transcribe.decoder import Decoder
+
+HCLG = Path(__file__).with_name("HCLG.fst")
+"""Knows the nine words of SENTENCE: the starter's HCLr composed with a loop over them."""
+
+
+def layered(folder: Path) -> None:
+    """am/, conf/, graph/ with a look-ahead graph, as vosk-model-small-cn-0.22 has it."""
+    shutil.copytree(catalogue.STARTER, folder, dirs_exist_ok=True)
+
+
+def static_graph(folder: Path) -> None:
+    """graph/HCLG.fst in one piece, as the large models have it."""
+    layered(folder)
+    for name in ("HCLr.fst", "Gr.fst", "disambig_tid.int"):
+        (folder / "graph" / name).unlink()
+    shutil.copy(HCLG, folder / "graph" / "HCLG.fst")
+
+
+def flat(folder: Path) -> None:
+    """The old layout: everything in one folder."""
+    folder.mkdir(exist_ok=True)
+    for name in ("am/final.mdl", "conf/mfcc.conf", "graph/HCLr.fst", "graph/Gr.fst"):
+        shutil.copy(catalogue.STARTER / name, folder)
+    for name in ("graph/words.txt", "graph/disambig_tid.int", "graph/phones/word_boundary.int"):
+        shutil.copy(catalogue.STARTER / name, folder)
+
+
+LAYOUTS = [layered, static_graph, flat]
+
+
+def zipped(folder: Path, archive: Path, top: str = "") -> Path:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                out.write(path, f"{top}{path.relative_to(folder)}")
+    return archive
+
+
+def everything(folder: Path) -> list[tuple[str, bytes]]:
+    return sorted(
+        (str(path.relative_to(folder)), path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    )
+
+
+def test_a_fresh_clone_uses_the_starter_and_says_that_it_does_not_hear_people(
+    config: Settings,
+) -> None:
+    model = catalogue.current(config)
+    assert (model.name, model.hears_people) == ("starter-zh", False)
+    assert model.warning is not None
+    assert "NOT people" in model.warning
+    assert "models install" in model.warning
+
+
+@pytest.mark.parametrize("top", ["", "vosk-model-test/", "a/b/vosk-model-test/"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_installs_from_a_zip_with_and_without_folders_and_hears(
+    layout: Callable[[Path], None], top: str, config: Settings, tmp_path: Path, spoken: Spoken
+) -> None:
+    source = tmp_path / "source"
+    layout(source)
+    archive = zipped(source, tmp_path / "model-of-ours.zip", top)
+    model = catalogue.install_zip(archive, config)
+    assert model.name == ("vosk-model-test" if top else "model-of-ours")
+    assert catalogue.current(config) == model
+    assert everything(model.path) == everything(source)
+    decoder = Decoder(model.path, tmp_path / "work")
+    decoder.start()
+    assert decoder.decode(spoken.telephone).text == spoken.text
+    decoder.close()
+
+
+def test_parts_of_a_model_that_we_do_not_know_come_along(config: Settings, tmp_path: Path) -> None:
+    layered(tmp_path / "source")
+    (tmp_path / "source" / "rescore").mkdir()
+    (tmp_path / "source" / "rescore" / "notes").write_text("x")
+    model = catalogue.install_dir(tmp_path / "source", config)
+    assert (model.path / "rescore" / "notes").read_text() == "x"
+
+
+def test_the_starter_in_foreign_clothes_still_does_not_hear_people(
+    config: Settings, tmp_path: Path
+) -> None:
+    flat(tmp_path / "vosk-model-cn-0.22")
+    model = catalogue.install_dir(tmp_path / "vosk-model-cn-0.22", config)
+    assert model.name == "vosk-model-cn-0.22"
+    assert not model.hears_people
+
+
+def test_other_settings_are_another_model(config: Settings, tmp_path: Path) -> None:
+    layered(tmp_path / "m")
+    before = catalogue.at(tmp_path / "m").tree_hash
+    conf = tmp_path / "m" / "conf" / "mfcc.conf"
+    conf.write_text(conf.read_text().replace("--dither=0", "--dither=1"))
+    assert catalogue.at(tmp_path / "m").tree_hash != before
+
+
+def test_the_same_files_have_the_same_hash_wherever_they_lie(tmp_path: Path) -> None:
+    layered(tmp_path / "m")
+    assert catalogue.tree_hash(tmp_path / "m") == catalogue.starter().tree_hash
+
+
+def test_another_model_of_the_same_name_stands_beside_the_first(
+    config: Settings, tmp_path: Path
+) -> None:
+    layered(tmp_path / "m")
+    first = catalogue.install_dir(tmp_path / "m", config)
+    assert catalogue.install_dir(tmp_path / "m", config) == first
+    (tmp_path / "m" / "conf" / "model.conf").write_text(
+        (tmp_path / "m" / "conf" / "model.conf").read_text().replace("--beam=13.0", "--beam=12.0")
+    )
+    second = catalogue.install_dir(tmp_path / "m", config)
+    assert second.name == f"m-{second.tree_hash[:8]}"
+    assert [model.name for model in catalogue.installed(config)] == ["starter-zh", "m", second.name]
+    assert catalogue.choose(config, "m") == first == catalogue.current(config)
+
+
+def test_model_dir_of_the_settings_wins(config: Settings, tmp_path: Path) -> None:
+    layered(tmp_path / "one")
+    catalogue.install_dir(tmp_path / "one", config)
+    static_graph(tmp_path / "other")
+    chosen = config.model_copy(update={"model_dir": tmp_path / "other"})
+    assert catalogue.current(chosen).path == tmp_path / "other"
+    with pytest.raises(InvalidInput, match="no Vosk model"):
+        catalogue.current(config.model_copy(update={"model_dir": tmp_path}))
+
+
+def test_a_chosen_model_that_vanished_leaves_the_starter(config: Settings, tmp_path: Path) -> None:
+    layered(tmp_path / "m")
+    shutil.rmtree(catalogue.install_dir(tmp_path / "m", config).path)
+    assert catalogue.current(config).name == "starter-zh"
+
+
+def spoil_acoustics(folder: Path) -> None:
+    path = folder / "am" / "final.mdl"
+    path.write_bytes(path.read_bytes()[:700_000])
+
+
+def spoil_graph(folder: Path) -> None:
+    path = folder / "graph" / "HCLr.fst"
+    path.write_bytes(path.read_bytes()[:300_000])
+
+
+def spoil_features(folder: Path) -> None:
+    path = folder / "conf" / "mfcc.conf"
+    path.write_text(path.read_text().replace("--num-ceps=40", "--num-ceps=13"))
+
+
+def spoil_settings(folder: Path) -> None:
+    (folder / "conf" / "model.conf").write_text("--nonsense=1\n")
+
+
+def spoil_words(folder: Path) -> None:
+    (folder / "graph" / "words.txt").unlink()
+
+
+def spoil_by_leaving_out(folder: Path) -> None:
+    (folder / "am" / "final.mdl").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoil_acoustics, "Failed to read data"),
+        (spoil_graph, "Failed to create a recognizer|decoding graph"),
+        (spoil_features, "dimension mismatch"),
+        (spoil_settings, "Invalid option --nonsense"),
+        (spoil_words, "words.txt"),
+        (spoil_by_leaving_out, "no Vosk model"),
+    ],
+)
+def test_a_model_that_does_not_load_is_refused_with_a_reason_and_nothing_changes(
+    spoil: Callable[[Path], None], reason: str, config: Settings, tmp_path: Path
+) -> None:
+    layered(tmp_path / "good")
+    used = catalogue.install_dir(tmp_path / "good", config)
+    before = everything(catalogue.folder(config))
+    layered(tmp_path / "bad")
+    spoil(tmp_path / "bad")
+    with pytest.raises(XiangyinError, match=reason):
+        catalogue.install_dir(tmp_path / "bad", config)
+    assert everything(catalogue.folder(config)) == before
+    assert catalogue.current(config) == used
+
+
+def evil(archive: Path, name: str, mode: int = 0) -> Path:
+    with zipfile.ZipFile(archive, "w") as out:
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        out.writestr(entry, "/etc/passwd")
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("../out", 0),
+        ("m/../../out", 0),
+        ("/tmp/out", 0),
+        ("m\\..\\..\\out", 0),
+        ("C:/out", 0),
+        ("m/link", stat.S_IFLNK | 0o777),
+        ("m/pipe", stat.S_IFIFO | 0o666),
+    ],
+)
+def test_an_archive_that_reaches_outside_is_refused(
+    name: str, mode: int, config: Settings, tmp_path: Path
+) -> None:
+    archive = evil(tmp_path / "evil.zip", name, mode)
+    with pytest.raises(InvalidInput, match="does not belong in a model"):
+        catalogue.install_zip(archive, config)
+    assert not (tmp_path / "out").exists()
+    assert everything(catalogue.folder(config)) == []
+
+
+def test_an_archive_that_unpacks_to_too_much_stops_at_the_limit(tmp_path: Path) -> None:
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("m/zeros", bytes(5_000_000))
+    with pytest.raises(InvalidInput, match="larger than 1 MB"):
+        unpack.from_zip(archive, tmp_path / "to", unpack.Budget(max_bytes=10**6))
+    with pytest.raises(InvalidInput, match="too many files"):
+        unpack.from_zip(archive, tmp_path / "to2", unpack.Budget(max_files=0))
+
+
+def test_a_damaged_archive_and_a_wrong_hash_are_refused(config: Settings, tmp_path: Path) -> None:
+    layered(tmp_path / "m")
+    archive = zipped(tmp_path / "m", tmp_path / "m.zip")
+    content = archive.read_bytes()
+    with pytest.raises(InvalidInput, match="not the expected one"):
+        catalogue.install_zip(archive, config, sha256="0" * 64)
+    archive.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InvalidInput, match="damaged"):
+        catalogue.install_zip(archive, config)
+    flipped = bytearray(content)
+    flipped[len(content) // 3] ^= 0xFF
+    archive.write_bytes(flipped)
+    with pytest.raises(InvalidInput, match="damaged"):
+        catalogue.install_zip(archive, config)
+    archive.write_bytes(content)
+    seen = hashlib.sha256(content).hexdigest()
+    assert catalogue.install_zip(archive, config, sha256=seen.upper()).name == "m"
+
+
+def test_a_file_that_calls_itself_a_published_model_must_be_it(
+    config: Settings, tmp_path: Path
+) -> None:
+    layered(tmp_path / "m")
+    archive = zipped(tmp_path / "m", tmp_path / "vosk-model-small-cn-0.22.zip")
+    with pytest.raises(InvalidInput, match="not the expected one"):
+        catalogue.install_zip(archive, config)
+
+
+def test_two_installations_do_not_mix_and_a_killed_one_leaves_no_litter(
+    config: Settings, tmp_path: Path
+) -> None:
+    layered(tmp_path / "m")
+    litter = catalogue.folder(config) / ".incoming-dead"
+    litter.mkdir()
+    with (
+        catalogue._installing(config),
+        pytest.raises(ToolFailed, match="being installed"),
+    ):
+        catalogue.install_dir(tmp_path / "m", config)
+    assert not litter.exists()
+    assert catalogue.install_dir(tmp_path / "m", config).name == "m"
+
+
+def test_a_model_that_is_deaf_to_8_khz_gets_its_telephone_sound_at_16_khz(
+    tmp_path: Path, spoken: Spoken
+) -> None:
+    layered(tmp_path / "m")
+    conf = tmp_path / "m" / "conf" / "mfcc.conf"
+    conf.write_text(conf.read_text().replace("--allow-upsample=true\n", ""))
+    model = catalogue.at(tmp_path / "m")
+    assert not model.takes_8khz
+    wav = audio.prepare(spoken.telephone, tmp_path / "prepared.wav", takes_8khz=model.takes_8khz)
+    decoder = Decoder(model.path, tmp_path / "work")
+    decoder.start()
+    assert decoder.decode(wav).text == spoken.text
+    decoder.close()
