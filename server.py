@@ -28,7 +28,7 @@ from core.database import Database
 from core.models import User
 from core.sealed import secret_key
 from core.settings import Settings
-from core.supervisor import EXIT_CONFIGURATION, ChildSpec, Supervisor
+from core.supervisor import EXIT_CONFIGURATION, READY, ChildSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parent
 
@@ -66,7 +66,7 @@ def run_web(config: Settings) -> None:
     for thread in threads:
         thread.start()
     try:
-        serve(services, stopping)
+        serve(services, stopping, ready=lambda *_ports: print(READY, flush=True))
     finally:
         for duty in reversed(duties):
             duty.stop()
@@ -263,7 +263,7 @@ def main() -> int:
         return 0
     if asked.what == "token":
         return print_token(config, asked.login or "")
-    logs.configure("server", config.log_level)
+    logs.configure("server", "WARNING")
     return run_all(config, demo=asked.demo)
 
 

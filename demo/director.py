@@ -20,6 +20,7 @@ from core import auth
 from core.auth import Actor
 from core.clock import utc_now
 from core.database import Database
+from core.errors import XiangyinError
 from core.models import User
 from core.settings import Settings
 from core.supervisor import ChildSpec
@@ -40,6 +41,7 @@ LOUD_VILLAGES = 3
 DEMO_PLAY_IN_S = 25
 WEEKLY = ((wall_time(7, 0), "早间"), (wall_time(12, 0), "午间"), (wall_time(18, 30), "傍晚"))
 PATIENCE_S = 120
+PLAYER_SETTINGS = 'sink = "wav"  # this machine may have no sound card\n'
 
 
 def prepare(config: Settings, say: Callable[[str], None]) -> list[ChildSpec]:
@@ -54,7 +56,11 @@ def prepare(config: Settings, say: Callable[[str], None]) -> list[ChildSpec]:
         home = config.folder("demo", "players") / village.report_code
         if not (home / "identity.json").is_file():
             say(f"enrolling the player of {village.name}")
-            _enrol(database, config, village, home)
+            try:
+                _enrol(database, config, village, home)
+            except (subprocess.CalledProcessError, XiangyinError) as problem:
+                say(f"the player of {village.name} could not be enrolled: {problem}")
+                continue
         specs.append(
             ChildSpec(
                 f"player-{village.report_code}",
@@ -74,7 +80,8 @@ def _enrol(database: Database, config: Settings, village: town.Village, home: Pa
     trust = ["--ca", str(authority)] if config.web_tls == "own-ca" else []
     address = f"{scheme}://localhost:{config.web_port}"
     command = [sys.executable, "-m", "edge", "enrol", code, "--server", address, *trust]
-    subprocess.run([*command, "--home", str(home), "--sink", "wav"], check=True)
+    subprocess.run([*command, "--home", str(home)], check=True, stdout=subprocess.DEVNULL)
+    (home / "settings.toml").write_text(PLAYER_SETTINGS, encoding="utf-8")
 
 
 def _actor(session: Session, login: str) -> Actor:

@@ -1,10 +1,11 @@
-"""``python -m hotline telephony`` and ``python -m hotline signalling``: the two phone processes."""
+"""The phone processes: ``python -m hotline telephony | signalling``; ``prompts`` speaks ahead."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 from core import logs, settings
@@ -12,12 +13,12 @@ from core.errors import XiangyinError
 from core.settings import Settings
 from hotline.sip import access
 
-USAGE = "usage: python -m hotline (telephony | signalling)"
+USAGE = "usage: python -m hotline (telephony | signalling | prompts)"
 
 
 def main(arguments: list[str]) -> int:
     """Run one process; 78 when its settings cannot work."""
-    if arguments not in (["telephony"], ["signalling"]):
+    if len(arguments) != 1 or arguments[0] not in RUN:
         print(USAGE, file=sys.stderr)
         return 2
     [process] = arguments
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         logs.configure(process, config.log_level)
         access.callers(config)
         access.media(config)
-        _telephony(config) if process == "telephony" else _signalling(config)
+        RUN[process](config)
     except XiangyinError as error:
         return _explain(error.text)
     except OSError as error:
@@ -50,6 +51,23 @@ def _signalling(config: Settings) -> None:
     _ready(sys.stdout)
     quiet_sippy.swallow_prints()
     process.run()
+
+
+def _prompts(config: Settings) -> None:
+    from hotline import prompts
+
+    def show(done: int, of: int, _prompt_id: str) -> None:
+        if done % 10 == 0:
+            print(f"> speaking the telephone prompts: {done} of {of}", flush=True)
+
+    prompts.prepare(config, show)
+
+
+RUN: dict[str, Callable[[Settings], None]] = {
+    "telephony": _telephony,
+    "signalling": _signalling,
+    "prompts": _prompts,
+}
 
 
 def _ready(out: TextIO) -> None:
