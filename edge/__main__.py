@@ -8,8 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from edge import logs
 from edge.box import Box
 from edge.client import Client, identity_from
@@ -88,11 +86,11 @@ def _enrol(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise BadSettings(f"the CA file cannot be read: {error}") from error
     home.make_folders()
-    key = Ed25519PrivateKey.generate()
+    key = home.new_key()
     client = Client(arguments.server, arguments.ca)
     answer = client.enrol(arguments.code, arguments.name, key)
     identity = identity_from(answer, arguments.server, own_ca=ca is not None, name=arguments.name)
-    home.save_enrolment(identity, key, ca)
+    home.save_enrolment(identity, ca)
     print(f"This is player {identity.player_id} of area {identity.area_code}.")
     return 0
 

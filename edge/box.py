@@ -152,6 +152,13 @@ class Box:
         on_air = self._on_air
         if on_air is None:
             return
+        manifest = self._syncer.manifest
+        if manifest is not None and manifest.withdraws(on_air.play):
+            left = on_air.cut()
+            self._finish(on_air, left, "withdrawn", counts=False)
+            if left.end != "whole":
+                self._miss(on_air.play, "withdrawn")
+            return
         result = on_air.result()
         if result is not None:
             reason = "sink_failed" if result.end == "failed" else "interrupted"

@@ -124,9 +124,8 @@ class Home:
             ) from None
         return handle
 
-    def save_enrolment(self, identity: Identity, key: Ed25519PrivateKey, ca: bytes | None) -> None:
-        """Write key, CA and identity; the identity comes last, so half an enrolment is none."""
-        write_whole(self.key_file, key.private_bytes_raw(), mode=0o600)
+    def save_enrolment(self, identity: Identity, ca: bytes | None) -> None:
+        """Write CA and identity; the identity comes last, so half an enrolment is none."""
         if ca is not None:
             write_whole(self.ca_file, ca)
         if not self.settings_file.exists():
@@ -146,6 +145,15 @@ class Home:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise NotEnrolled(f"{self.identity_file} cannot be read; enrol again") from error
+
+    def new_key(self) -> Ed25519PrivateKey:
+        """The key to enrol with; the same again when an earlier try got no answer."""
+        try:
+            return self.key()
+        except NotEnrolled:
+            key = Ed25519PrivateKey.generate()
+            write_whole(self.key_file, key.private_bytes_raw(), mode=0o600)
+            return key
 
     def key(self) -> Ed25519PrivateKey:
         """The key that signs receipts. It never leaves the box."""

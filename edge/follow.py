@@ -68,7 +68,8 @@ class Follower:
         low, high = max(0, int(positions[0])), min(len(self._samples), int(positions[-1]) + 2)
         if high > low:
             piece = self._samples[low:high].astype(np.float32) * np.float32(self._gain)
-            out += np.interp(positions, np.arange(low, high), piece, left=0, right=0)
+            inside = (positions >= 0) & (positions < len(self._samples))
+            out[inside] = np.interp(positions[inside], np.arange(low, high), piece)
         if self._position >= len(self._samples):
             self.last_frame = first + (len(self._samples) - positions[0]) / ratio
         return out

@@ -56,6 +56,15 @@ class Manifest:
     valid_until: datetime
     plays: tuple[PlannedPlay, ...]
 
+    def withdraws(self, play: PlannedPlay) -> bool:
+        """Whether a play known before is no longer wanted.
+
+        A list names plays until ``make_up_until``: one that was over at the time of issue has
+        merely run out, and what became of it is the player's to say.
+        """
+        listed = any(other.play_id == play.play_id for other in self.plays)
+        return not listed and play.make_up_until > self.issued_at
+
 
 def key_id(server_key: bytes) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the raw public key."""

@@ -57,9 +57,10 @@ class Preparer:
         return changed
 
     def _run(self) -> None:
-        while not self._stopped.wait(_LOOK_S):
+        while not self._stopped.is_set():
             try:
                 if self.prepare_next():
                     self._news()
             except Exception:
                 log.exception("preparing failed; trying again")
+            self._stopped.wait(_LOOK_S)

@@ -19,6 +19,7 @@ from edge.manifest import PlannedPlay
 from edge.store import SignedReceipt, Store
 
 FIRST_PREVIOUS_HASH = ""
+_BEFORE_ANY_BOX_S = 1_750_000_000  # for a box whose clock has not been set
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ class ReceiptBook:
         end = self._store.chain_end()
         if end is not None:
             return end[0] + 1, end[1]
-        if self._store.started_anew:
+        if self._store.fact("memory_lost_at") is not None:
             # The old numbers are unknown. Seconds since 1970 lie above them all, for no box plays
             # more often than once a second; the chain begins again and the server can see it.
-            return int(now.timestamp()), FIRST_PREVIOUS_HASH
+            return max(int(now.timestamp()), _BEFORE_ANY_BOX_S), FIRST_PREVIOUS_HASH
         return 1, FIRST_PREVIOUS_HASH
 
 

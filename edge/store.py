@@ -67,15 +67,14 @@ class Store:
     def accept(self, manifest: Manifest, envelope: bytes, now: datetime) -> list[int]:
         """Take over the plays of a verified manifest, and the signed bytes they came in.
 
-        Plays that ended or are sounding stay as they are. Waiting plays that are no longer in it
-        are withdrawn silently when they lie ahead; those that were due already are returned, for
-        their absence needs an explanation.
+        Plays that ended or are sounding stay as they are. Waiting plays that were withdrawn go
+        silently when they lie ahead; those that were due already are returned, for their absence
+        needs an explanation.
         """
         with self._db.write() as db:
-            kept = {play.play_id for play in manifest.plays}
             due = []
             for entry in self.open_entries():
-                if entry.play.play_id in kept:
+                if not manifest.withdraws(entry.play):
                     continue
                 if entry.play.starts_at <= now:
                     due.append(entry.play.play_id)

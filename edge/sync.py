@@ -30,6 +30,7 @@ from edge.receipts import ReceiptBook
 from edge.store import Store
 
 log = logging.getLogger(__name__)
+_SHUT_OUT = (401, 403)
 _BATCH = 100
 _FIRST_RETRY_S = 2.0
 _TRIES_PER_CLIP = 3
@@ -130,7 +131,15 @@ class Syncer:
 
     def _send_receipts(self) -> None:
         while waiting := self._store.receipts(unsent_only=True, limit=_BATCH):
-            acknowledged = self._client.post_receipts(waiting)
+            try:
+                acknowledged = self._client.post_receipts(waiting)
+            except ServerRefused as error:
+                if error.again or error.status in _SHUT_OUT:
+                    raise
+                # Refused receipts stay here and are shown as a problem; plays must go on.
+                self._problems.raise_("receipts", str(error))
+                log.error("receipts refused: %s", error)
+                return
             if not self._store.acknowledge(acknowledged, instant(self._clock.wall_s())):
                 detail = f"acknowledged up to {acknowledged}, sent from {waiting[0].seq}"
                 self._problems.raise_("receipts", detail)

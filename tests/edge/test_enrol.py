@@ -1,0 +1,122 @@
+"""Joining a server by the command people use, and the settings they write."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.client import Client
+from edge.config import SETTINGS_TEMPLATE, Home, Settings
+from edge.errors import BadSettings
+from edge.store import Store
+from tests.edge.conftest import ROOT
+from tests.edge.fake_server import AREA, FakeServer
+
+
+def edge(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def join(
+    server: FakeServer, folder: Path, code: str = "TOWN-0001"
+) -> subprocess.CompletedProcess[str]:
+    return edge(
+        "enrol", code, "--server", server.url, "--ca", server.authority.ca, "--home", folder,
+        "--name", "村部",
+    )  # fmt: skip
+
+
+def test_a_code_makes_a_player_whose_secrets_are_its_owner_s_alone(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    done = join(server, tmp_path / "box")
+    assert done.returncode == 0, done.stderr
+    home = Home(tmp_path / "box")
+    identity = home.identity()
+    assert (identity.area_code, identity.name, identity.own_ca) == (AREA, "村部", True)
+    for file in (home.identity_file, home.key_file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert home.ca_file.read_bytes() == server.authority.ca.read_bytes()
+    assert server.public_key is not None
+    assert home.key().public_key() == server.public_key
+
+
+def test_a_wrong_code_is_explained_and_leaves_no_player(server: FakeServer, tmp_path: Path) -> None:
+    done = join(server, tmp_path / "box", "WRONG")
+    assert done.returncode == 1
+    assert "wrong, used or too old" in done.stderr
+    assert not Home(tmp_path / "box").identity_file.exists()
+
+
+def test_a_lost_answer_is_repeated_with_the_same_key(server: FakeServer, tmp_path: Path) -> None:
+    server.drop_answers_to.add("/enrol")
+    assert join(server, tmp_path / "box").returncode == 1
+    first = server.public_key
+    server.drop_answers_to.clear()
+    assert join(server, tmp_path / "box").returncode == 0
+    assert server.public_key == first
+
+
+def test_a_player_is_not_enrolled_over(server: FakeServer, home: Home) -> None:
+    done = join(server, home.folder)
+    assert done.returncode == 1
+    assert "already player p-1" in done.stderr
+
+
+def test_without_enrolment_it_says_what_to_do(tmp_path: Path) -> None:
+    done = edge("run", "--home", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "python -m edge enrol CODE" in done.stderr
+
+
+def test_plain_http_is_refused_except_on_this_machine() -> None:
+    with pytest.raises(BadSettings):
+        Client("http://town.example", None)
+    Client("http://127.0.0.1:8080", None).close()
+
+
+def test_the_template_shows_every_setting_with_its_default(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    lines = [line[2:] for line in SETTINGS_TEMPLATE.splitlines() if " = " in line]
+    home.settings_file.write_text("\n".join(lines))
+    shown = home.settings()
+    expected = Settings(quiet_from="22:00", quiet_until="06:00")  # shown as an example
+    assert shown == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "volume = 3",
+        "sink = 5",
+        'sink = "loud"',
+        "poll_s = 0",
+        "poll_s = -1.5",
+        "volume_cap_percent = 101",
+        'quiet_from = "22:00"',
+        'quiet_from = "late"\nquiet_until = "06:00"',
+        "send_sounded = 1",
+        "longest_play_s = true",
+        "no equals sign",
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, line: str) -> None:
+    home = Home(tmp_path)
+    home.settings_file.write_text(line)
+    with pytest.raises(BadSettings, match=r"settings\.toml"):
+        home.settings()
+
+
+def test_status_and_receipts_can_be_read_while_nothing_runs(server: FakeServer, home: Home) -> None:
+    Store(home.database_file).close()
+    shown = edge("status", "--home", home.folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "p-1" in shown.stdout
+    assert edge("receipts", "--json", "--home", home.folder).returncode == 0

@@ -1,0 +1,129 @@
+"""Only what the pinned key signed for this village is followed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.errors import ManifestRefused
+from edge.manifest import Manifest, check_succession, verify
+from tests.edge.authority import Authority
+from tests.edge.fake_server import AREA, FakeServer
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> FakeServer:
+    town = FakeServer(Authority(tmp_path / "authority"))
+    town.add_play(1, NOW, town.add_clip(b"sound", 1000))
+    town.publish(NOW)
+    return town
+
+
+def read(town: FakeServer, envelope: bytes) -> Manifest:
+    return verify(
+        envelope, server_key=town.signing_key.public_key().public_bytes_raw(), area_code=AREA
+    )
+
+
+def refused(town: FakeServer, envelope: bytes) -> str:
+    with pytest.raises(ManifestRefused) as caught:
+        read(town, envelope)
+    return caught.value.code
+
+
+def test_a_genuine_manifest_is_read(town: FakeServer) -> None:
+    found = read(town, town.signed(town.payload()))
+    assert [(play.play_id, play.clip.size_bytes) for play in found.plays] == [(1, 5)]
+    assert found.issued_at == NOW
+
+
+def test_one_changed_letter_is_noticed(town: FakeServer) -> None:
+    outer = json.loads(town.signed(town.payload()))
+    outer["payload"] = outer["payload"].replace('"priority": 50', '"priority": 99')
+    assert refused(town, json.dumps(outer).encode()) == "bad_signature"
+
+
+def test_another_key_is_refused(town: FakeServer) -> None:
+    forged = town.signed(town.payload(), Ed25519PrivateKey.generate())
+    assert refused(town, forged) == "wrong_key"
+    outer = json.loads(forged)
+    outer["key_id"] = json.loads(town.signed(town.payload()))["key_id"]
+    assert refused(town, json.dumps(outer).encode()) == "bad_signature"
+
+
+def test_another_village_s_manifest_is_refused(town: FakeServer) -> None:
+    assert refused(town, town.signed(town.payload(area_code="610111001999"))) == "wrong_area"
+
+
+@pytest.mark.parametrize(
+    "envelope", [b"", b"[]", b"{}", b'{"payload":1,"signature":"!","key_id":1}']
+)
+def test_rubbish_is_refused(town: FakeServer, envelope: bytes) -> None:
+    assert refused(town, envelope) == "bad_envelope"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {
+            "clip": {
+                "sha256": "../../etc/passwd",
+                "size_bytes": 1,
+                "duration_ms": 1,
+                "media_type": "",
+            }
+        },
+        {"clip": {"sha256": "a" * 64, "size_bytes": 0, "duration_ms": 1, "media_type": ""}},
+        {"clip": {"sha256": "a" * 64, "size_bytes": 1 << 40, "duration_ms": 1, "media_type": ""}},
+        {"starts_at": "2026-06-01T08:00:00"},
+        {"starts_at": "tomorrow"},
+        {"play_id": "1"},
+        {"priority": True},
+        {"clip": None},
+    ],
+)
+def test_a_play_that_makes_no_sense_spoils_the_whole(
+    town: FakeServer, change: dict[str, Any]
+) -> None:
+    payload = town.payload(plays=[{**town.plays[0], **change}])
+    assert refused(town, town.signed(payload)) == "bad_schema"
+
+
+def test_a_newer_schema_is_refused(town: FakeServer) -> None:
+    assert refused(town, town.signed(town.payload(schema=2))) == "bad_schema"
+
+
+def manifest(version: int, issued_hours: float) -> Manifest:
+    issued = NOW + timedelta(hours=issued_hours)
+    return Manifest(AREA, version, issued, issued + timedelta(days=7), ())
+
+
+@pytest.mark.parametrize(
+    ("version", "issued_hours", "code"),
+    [
+        (6, 1, None),
+        (5, 0, None),
+        (5, 24, None),  # the same plays, renewed
+        (3, 1, None),  # the server came back from a backup
+        (4, 0, "outdated"),
+        (9, -1, "outdated"),  # a replay, whatever number it claims
+        (6, -24 * 8, "expired"),
+    ],
+)
+def test_the_signed_time_of_issue_decides_what_replaces_what(
+    version: int, issued_hours: float, code: str | None
+) -> None:
+    current, new = manifest(5, 0), manifest(version, issued_hours)
+    if code is None:
+        check_succession(new, current, NOW)
+        return
+    with pytest.raises(ManifestRefused) as caught:
+        check_succession(new, current, NOW)
+    assert caught.value.code == code
