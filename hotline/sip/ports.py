@@ -36,6 +36,16 @@ class RtpPorts:
         )
 
 
+def require_free(host: str, port: int) -> None:
+    """Raise OSError when ``port`` cannot be bound.
+
+    sippy shares its port with whoever asks (SO_REUSEADDR), so two hotlines would take each
+    other's packets without a word.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, port))
+
+
 def local_address(bound_host: str, remote_ip: str) -> str:
     """The address of ours that ``remote_ip`` can reach; the bound one unless it is 0.0.0.0."""
     if bound_host != "0.0.0.0":

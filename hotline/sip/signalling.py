@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from core.settings import Settings
-from hotline.sip import access, quiet_sippy, sdp
+from hotline.sip import access, ports, quiet_sippy, sdp
 from hotline.sip.line import TelephonyLine
 from hotline.sip.quiet_sippy import (
     ED2,
@@ -66,6 +66,7 @@ class Signalling:
 
     def __init__(self, settings: Settings) -> None:
         self._allowed = access.callers(settings)
+        ports.require_free(settings.sip_host, settings.sip_port)
         self._cap = settings.call_cap
         self._legs: dict[str, _Leg] = {}
         SipConf.my_uaname = "Xiangyin"

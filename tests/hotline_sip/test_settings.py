@@ -1,0 +1,88 @@
+"""The hotline refuses to start with settings that cannot work, and says which."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from core.errors import InvalidInput
+from core.settings import Settings
+from hotline.sip import access
+from tests.hotline_sip.conftest import ROOT, Hotline
+
+
+def signalling(**changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hotline", "signalling"],
+        cwd=ROOT,
+        env={**os.environ, **changes},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        ended = signalling(XIANGYIN_SIP_PORT=str(taken.getsockname()[1]))
+    assert ended.returncode == 78
+    assert "XIANGYIN_SIP_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_taken_by_a_second_hotline_is_named(idle_hotline: Hotline) -> None:
+    idle_hotline.start("signalling")
+    assert signalling(**idle_hotline.environment).returncode == 78
+
+
+@pytest.mark.parametrize("process", ["signalling", "telephony"])
+def test_an_open_hotline_is_refused(process: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "hotline", process],
+        cwd=ROOT,
+        env={**os.environ, "XIANGYIN_SIP_HOST": "0.0.0.0"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 78
+    assert "XIANGYIN_SIP_ACL" in ended.stderr
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    ended = signalling(XIANGYIN_SIP_HOST="192.0.2.1", XIANGYIN_SIP_ACL="192.0.2.0/24")
+    assert ended.returncode == 78
+    assert "XIANGYIN_SIP_HOST" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"sip_acl": "10.0.0.0/8, here"}, "XIANGYIN_SIP_ACL"),
+        ({"sip_host": "hotline.example"}, "XIANGYIN_SIP_HOST"),
+        ({"sip_host": "10.0.0.1"}, "XIANGYIN_SIP_ACL"),
+    ],
+)
+def test_wrong_settings_name_their_field(changes: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        access.callers(Settings(**changes))
+    assert raised.value.field == field
+
+
+def test_the_default_hears_this_machine_only() -> None:
+    allowed = access.callers(Settings())
+    assert access.allows(allowed, "127.0.0.1")
+    assert not access.allows(allowed, "10.0.0.1")
+    assert not access.allows(allowed, "::1")
+
+
+def test_lists_of_networks_are_understood() -> None:
+    allowed = access.callers(Settings(sip_host="10.0.0.1", sip_acl=" 10.1.2.3 , 10.9.8.7/16 "))
+    assert access.allows(allowed, "10.1.2.3")
+    assert access.allows(allowed, "10.9.255.1")
+    assert not access.allows(allowed, "10.1.2.4")
