@@ -67,14 +67,17 @@ def correct_text(
     text: str,
     version: int,
     based_on_version: int | None,
+    *,
+    draft: str | None = None,
 ) -> Report:
-    """Store the operator's wording as a new transcript version; the draft has done its duty.
+    """Store the operator's wording as a new transcript version.
 
+    ``draft``: what else was typed and is not decided yet.
     ``based_on_version``: the version of the text the operator saw, None when there was none.
     """
     report = _open(session, actor, report_id)
     _check_length(text)
-    ledger.change(session, actor, report, version, draft=None, draft_by_id=None)
+    ledger.change(session, actor, report, version, draft=draft, draft_by_id=actor.id)
     transcripts.save_edit(session, "report", report.id, text, actor.id, based_on_version)
     ledger.note(session, actor, report, "correct_text", report.state)
     ledger.tell(session, report)
@@ -96,6 +99,7 @@ def accept(
         version,
         state=ReportState.ACCEPTED.value,
         summary=summary,
+        draft=None,
         dialect=(decision.dialect or "").strip()[:40] or None,
         village_code=decision.village_code or report.village_code,
         urgent=decision.urgent,
@@ -142,6 +146,7 @@ def reject(
         report,
         version,
         state=ReportState.REJECTED.value,
+        draft=None,
         reject_reason=reason.strip(),
         reject_route=route.strip() or None,
     )

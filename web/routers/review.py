@@ -1,0 +1,178 @@
+"""The operators' pages: what waits, one report with its sound and words, what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Body, Request
+from pydantic import BaseModel, Field
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from cases import access, listening, review
+from cases.models import Report
+from core import audit
+from core.auth import Actor
+from core.clock import utc_now
+from core.errors import N_, Forbidden, NotFound
+from core.models import AuditEntry, Blob
+from web import errors, review_view
+from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
+from web.pages import Nav, render, see_other
+
+router = APIRouter()
+NAV = [Nav(10, "/reports", N_("Reports"), "report.read")]
+
+PAGE = 100
+PLAY_AGAIN = timedelta(minutes=1)
+"""Range requests of one listening follow each other; later ones are a new play."""
+
+
+class Draft(BaseModel):
+    """What the page saves while somebody types."""
+
+    version: int
+    text: str = Field("", max_length=20_000)
+    title: str = Field("", max_length=200)
+    summary: str = Field("", max_length=20_000)
+    dialect: str = Field("", max_length=80)
+
+
+def _reader(actor: CurrentActor) -> Actor:
+    if not (actor.may("report.read") or access.keeps_secrets(actor)):
+        raise Forbidden(N_("Your role does not allow this. Ask your administrator."))
+    return actor
+
+
+@router.get("/reports")
+def list_page(
+    request: Request,
+    session: ReadSession,
+    actor: CurrentActor,
+    show: str = "waiting",
+    page: int = 0,
+) -> Response:
+    """Reports that wait, urgent and oldest first; or the decided ones, newest first."""
+    return render(request, "review/list.html", **_list(session, _reader(actor), show, page))
+
+
+@router.get("/reports/list")
+def list_part(
+    request: Request,
+    session: ReadSession,
+    actor: CurrentActor,
+    show: str = "waiting",
+    page: int = 0,
+) -> Response:
+    """The changing part of the list."""
+    return render(request, "review/rows.html", **_list(session, _reader(actor), show, page))
+
+
+def _list(session: ReadSession, actor: Actor, show: str, page: int) -> dict[str, Any]:
+    waiting, page = show != "decided", max(0, min(page, 10_000))
+    rows, total = review_view.rows(session, actor, waiting=waiting, limit=PAGE, offset=page * PAGE)
+    return {
+        "rows": rows,
+        "total": total,
+        "show": "waiting" if waiting else "decided",
+        "page": page,
+        "has_more": total > (page + 1) * PAGE,
+        "states": review_view.STATES,
+        "channels": review_view.CHANNELS,
+    }
+
+
+@router.get("/reports/next")
+def next_page(session: ReadSession, actor: CurrentActor, after: int = 0) -> Response:
+    """The report to review next."""
+    found = review_view.next_waiting(session, _reader(actor), after)
+    return see_other(f"/reports/{found}" if found else "/reports")
+
+
+@router.get("/reports/{report_id}")
+def report_page(
+    request: Request,
+    session: WriteSession,
+    services: ServicesDep,
+    actor: CurrentActor,
+    report_id: int,
+) -> Response:
+    """One report. Opening it is written down, and begins the review when the role reviews."""
+    report = access.report(session, actor, report_id)
+    if report.state == "received" and access.may_review(actor, report):
+        report = review.start(session, actor, report_id)
+    audit.record(session, actor.login, "report.view", f"report:{report.id}")
+    return review_view.page(request, session, services, actor, report)
+
+
+@router.get("/reports/{report_id}/words")
+def words_part(
+    request: Request,
+    session: ReadSession,
+    services: ServicesDep,
+    actor: CurrentActor,
+    report_id: int,
+) -> Response:
+    """The words of a report; fetched again when the machine has finished."""
+    report = access.report(session, actor, report_id)
+    shown = review_view.words_context(services, session, report)
+    may_review = access.may_review(actor, report)
+    return render(request, "review/words.html", may_review=may_review, **shown)
+
+
+@router.get("/reports/{report_id}/audio")
+def audio(
+    session: WriteSession, services: ServicesDep, actor: CurrentActor, report_id: int
+) -> Response:
+    """The sound, with byte ranges; who listened is written down."""
+    report = access.report(session, actor, report_id)
+    access.require_hear(actor, report)
+    sha256 = review_view.playable_sha256(session, report)
+    if sha256 is None:
+        raise NotFound(N_("This report has no sound."))
+    path = services.store.existing_path(sha256)
+    listening.note_play(session, actor, report)
+    _audit_play(session, actor, report)
+    blob = session.get_one(Blob, sha256)
+    return FileResponse(
+        path, media_type=blob.media_type, headers={"cache-control": "private, no-store"}
+    )
+
+
+def _audit_play(session: WriteSession, actor: Actor, report: Report) -> None:
+    recent = session.scalar(
+        sa.select(AuditEntry.id).where(
+            AuditEntry.actor == actor.login,
+            AuditEntry.action == "report.play",
+            AuditEntry.subject == f"report:{report.id}",
+            AuditEntry.at > utc_now() - PLAY_AGAIN,
+        )
+    )
+    if recent is None:
+        audit.record(session, actor.login, "report.play", f"report:{report.id}")
+
+
+@router.post("/reports/{report_id}/heard")
+def heard(session: WriteSession, actor: CurrentActor, report_id: int) -> Response:
+    """The page played the sound to its end."""
+    with attempt(session) as tried:
+        listening.mark_heard(session, actor, report_id)
+    return errors.problem(tried.error) if tried.error else JSONResponse({"heard": True})
+
+
+@router.post("/reports/{report_id}/draft")
+def save_draft(
+    session: WriteSession,
+    actor: CurrentActor,
+    report_id: int,
+    draft: Annotated[Draft, Body()],
+) -> Response:
+    """Keep what was typed so far; answers the version to send next time."""
+    fields = json.dumps(draft.model_dump(exclude={"version"}), ensure_ascii=False)
+    with attempt(session) as tried:
+        review.save_draft(session, actor, report_id, fields, draft.version)
+    if tried.error:
+        return errors.problem(tried.error)
+    return JSONResponse({"version": draft.version + 1})
