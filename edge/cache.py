@@ -101,6 +101,7 @@ class Cache:
             samples = np.memmap(target, dtype=np.int16, mode="r")
             with self._lock:
                 self._ready[clip.sha256] = Pcm(samples, int(facts["rate_hz"]), facts["peak"])
+            log.info("clip %s is ready", clip.sha256)
             return "ready"
         target.unlink(missing_ok=True)
         if code == decode.TOO_LONG:

@@ -13,7 +13,7 @@ from edge.manifest import PlannedPlay
 ClipState = Literal["ready", "preparing", "missing", "damaged"]
 
 PREROLL_S = 0.5  # near-silence that wakes the amplifier
-ARM_S = 1.0  # a play is handed to the sink this long before its instant
+ARM_S = 2.0  # handed to the sink this long before its instant: slow disks need it
 SHORTEST_LEAD_S = 0.25  # what a sink needs from the order to the first sample
 GRACE_S = 2.0  # a start this late still counts as on time
 LONGEST_SLEEP_S = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import signal
@@ -87,6 +88,11 @@ class BoxProcess:
             pytest.fail("the box never became ready:\n" + "\n".join(self.log[-20:]))
         assert line == "READY"
         return self
+
+    def has_ready(self, clip: bytes) -> bool:
+        """Whether the box has said that it holds this clip decoded."""
+        line = f"clip {hashlib.sha256(clip).hexdigest()} is ready"
+        return any(line in found for found in list(self.log))
 
     def kill(self) -> None:
         """kill -9."""

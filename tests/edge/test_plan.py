@@ -153,7 +153,7 @@ def test_what_was_held_back_is_made_up_after_quiet_hours() -> None:
 
 def test_the_loop_never_sleeps_longer_than_a_step_of_the_clock_may_cost() -> None:
     assert decide(play(starts=10_000), now=0).sleep_s <= 0.5
-    assert decide(play(starts=1.1), now=0).sleep_s <= 0.11
+    assert decide(play(starts=plan.ARM_S + 0.1), now=0).sleep_s <= 0.11
 
 
 # --- whole days

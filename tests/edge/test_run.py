@@ -62,7 +62,7 @@ def test_server_gone_the_clip_is_heard_and_the_receipt_waits(
     server.add_play(7, starts_at, server.add_clip(clip, 1000))
     server.publish()
     box = start_box(home).ready()
-    wait_for(lambda: any(home.pcm.iterdir()), what="the clip to be decoded")
+    wait_for(lambda: box.has_ready(clip), what="the clip to be decoded")
     server.down = True
     box.kill()
     start_box(home).ready()
