@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.sounds import voice as voice
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -25,18 +27,6 @@ def free_udp_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def voice(seconds: float, seed: int = 7) -> np.ndarray:
-    """Sound that a voice detector takes for speech: buzzing harmonics in syllables."""
-    rng = np.random.default_rng(seed)
-    time_s = np.arange(int(seconds * 8000)) / 8000
-    pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * time_s)
-    phase = 2 * np.pi * np.cumsum(pitch) / 8000
-    buzz = sum(np.sin(n * phase) / n for n in range(1, 24))
-    syllables = 0.35 + 0.65 * np.abs(np.sin(2 * np.pi * 1.9 * time_s))
-    sound = 5000 * buzz * syllables + rng.normal(0, 300, time_s.size)
-    return np.clip(np.round(sound), -32000, 32000).astype("<i2")
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
