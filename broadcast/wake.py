@@ -28,7 +28,7 @@ from core.settings import Settings
 BELL = "wake"
 POLL_S = 2.0
 KEEPALIVE_S = 30
-RETRY_AT_MOST_S = 10
+RETRY_AT_MOST_S = 3
 log = structlog.get_logger("broadcast.wake")
 
 

@@ -26,6 +26,7 @@ from tests.broadcast.brokers import Ear, free_port, mosquitto, own_broker, wait_
 from tests.broadcast.test_broker import make_certificate, topic, write_accounts
 from tests.schedule.town import VILLAGES
 
+pytestmark = pytest.mark.slow
 Start = Callable[[], AbstractContextManager[Any]]
 
 
