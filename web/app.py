@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -36,6 +37,15 @@ def router_modules() -> Iterator[ModuleType]:
     """All modules of web/routers, by name."""
     for found in sorted(pkgutil.iter_modules(routers.__path__), key=lambda module: module.name):
         yield import_module(f"{routers.__name__}.{found.name}")
+
+
+def routes() -> Iterator[APIRoute]:
+    """Every route of every router module."""
+    for module in router_modules():
+        router: APIRouter = module.router
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield route
 
 
 def create_app(services: Services) -> FastAPI:

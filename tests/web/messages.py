@@ -23,9 +23,8 @@ def of_templates(folder: Path = ROOT / "web" / "templates") -> Iterator[tuple[st
             for _line, _function, message, _ in jinja2.ext.babel_extract(
                 stream, ("_", "gettext", "ngettext"), (), options
             ):
-                for each in (message,) if isinstance(message, str) else message:
-                    if isinstance(each, str):
-                        yield each, path.relative_to(ROOT).as_posix()
+                first = message if isinstance(message, str) else message[0]  # of a plural
+                yield str(first), path.relative_to(ROOT).as_posix()
 
 
 def of_python(rooms: tuple[str, ...] = ROOMS) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ def _page(
         request,
         "areas/list.html",
         areas=found,
-        names={area.code: area.name for area in found},
+        names=dict(session.execute(sa.select(Area.code, Area.name)).tuples().all()),
         area_options=area_options(session, actor),
         levels=list(LEVEL_NAMES.items()),
         lines=lines,

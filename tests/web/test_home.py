@@ -1,0 +1,119 @@
+"""The start page tells each person what waits, of the own area alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from cases.models import Report
+from core import auth
+from core.clock import FakeClock, utc_now
+from core.database import Database
+from core.models import User
+from desk import briefing
+from recordings.models import Programme
+from schedule.models import Play, Slot
+from tests.web.conftest import OTHER_VILLAGE, TOWN, VILLAGE, Clients
+
+ZONE = "Asia/Shanghai"
+
+
+def report(session: Session, number: int, village: str | None, *, urgent: bool = False) -> None:
+    session.add(
+        Report(
+            reference_no=f"{number:09}",
+            source_key=f"test:{number}",
+            channel="typed",
+            received_at=utc_now(),
+            village_code=village,
+            urgent=urgent,
+        )
+    )
+
+
+def play(session: Session, village: str, state: str, days: int = 0) -> None:
+    programme = Programme(name="村情", area_code=TOWN, created_at=utc_now())
+    session.add(programme)
+    session.flush()
+    starts_at = utc_now() + timedelta(days=days)
+    slot = Slot(
+        programme_id=programme.id,
+        name="早",
+        local_time=starts_at.time(),
+        zone=ZONE,
+        weekdays=[1],
+        first_date=starts_at.date(),
+        last_date=starts_at.date(),
+        created_at=utc_now(),
+    )
+    session.add(slot)
+    session.flush()
+    session.add(
+        Play(
+            slot_id=slot.id,
+            area_code=village,
+            local_date=starts_at.date(),
+            starts_at=starts_at,
+            make_up_until=starts_at + timedelta(hours=1),
+            state=state,
+        )
+    )
+
+
+def counts(database: Database, cast: dict[str, int], name: str) -> dict[str, int]:
+    with database.read() as session:
+        actor = auth.actor_of(session.get_one(User, cast[name]))
+        return {duty.key: duty.count for duty in briefing.duties(session, actor, ZONE)}
+
+
+def test_reports_of_the_own_area_and_of_none_wait(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int]
+) -> None:
+    with database.write() as session:
+        report(session, 1, VILLAGE)
+        report(session, 2, None, urgent=True)
+        report(session, 3, OTHER_VILLAGE)
+    assert counts(database, cast, "operator")["reports.waiting"] == 2
+    assert counts(database, cast, "operator")["reports.urgent"] == 1
+    assert "reports.waiting" not in counts(database, cast, "recorder")
+
+
+def test_only_plays_missed_today_count(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int]
+) -> None:
+    with database.write() as session:
+        play(session, VILLAGE, "missed")
+        play(session, VILLAGE, "missed", days=-1)
+        play(session, OTHER_VILLAGE, "missed")
+        play(session, VILLAGE, "planned")
+    found = counts(database, cast, "recorder")
+    assert (found["plays.missed"], found["plays.unready"]) == (1, 1)
+
+
+def test_the_worst_stands_first(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int], client: Clients
+) -> None:
+    with database.write() as session:
+        report(session, 1, VILLAGE, urgent=True)
+    page = client("operator").get("/").text
+    assert page.index("Urgent reports to review") < page.index("Cases that wait for you")
+    assert "look now" in page
+
+
+@pytest.mark.parametrize(("name", "there"), [("administrator", True), ("recorder", False)])
+def test_the_menu_shows_what_one_may(client: Clients, name: str, there: bool) -> None:
+    assert ('href="/people"' in client(name).get("/").text) is there
+
+
+def test_every_duty_leads_to_a_page(
+    client: Clients, database: Database, cast: dict[str, int]
+) -> None:
+    for name in ("operator", "township", "county", "recorder", "approver", "handler"):
+        browser = client(name)
+        with database.read() as session:
+            actor = auth.actor_of(session.get_one(User, cast[name]))
+            found = briefing.duties(session, actor, ZONE)
+        for duty in found:
+            assert browser.get(duty.url).status_code == 200, (name, duty.url)
