@@ -20,7 +20,7 @@ STATES = {
     "ready": N_("ready to listen"),
     "submitted": N_("waiting for approval"),
     "approved": N_("approved"),
-    "rejected": N_("sent back"),
+    "rejected": N_("sent back to the recorder"),
 }
 
 

@@ -90,6 +90,18 @@ def render_again(
     return _queued(session, actor, episode)
 
 
+def check_title(title: str) -> str:
+    """The title as it is kept; InvalidInput(field="title") when it is empty or too long."""
+    kept = title.strip()
+    if not kept or len(kept) > MAX_TITLE:
+        raise InvalidInput(
+            N_("Give the episode a title of up to %(limit)d characters."),
+            field="title",
+            params={"limit": MAX_TITLE},
+        )
+    return kept
+
+
 def _check_trim(start_ms: int, end_ms: int) -> None:
     for field, value in (("trim_start", start_ms), ("trim_end", end_ms)):
         if not 0 <= value <= MAX_TRIM_MS:
@@ -106,13 +118,7 @@ def _programme(session: Session, actor: Actor, programme_id: int) -> Programme:
 
 
 def _new(session: Session, actor: Actor, programme: Programme, title: str, source: str) -> Episode:
-    kept = title.strip()
-    if not kept or len(kept) > MAX_TITLE:
-        raise InvalidInput(
-            N_("Give the episode a title of up to %(limit)d characters."),
-            field="title",
-            params={"limit": MAX_TITLE},
-        )
+    kept = check_title(title)
     last = session.scalar(
         sa.select(sa.func.max(Episode.number)).where(Episode.programme_id == programme.id)
     )

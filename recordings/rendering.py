@@ -18,7 +18,7 @@ MISSING_SHARE = 0.9
 Progress = Callable[[str, int], None]
 
 STEPS = {
-    "waiting": N_("waiting"),
+    "waiting": N_("waiting for its turn"),
     "speak": N_("the machine speaks the text"),
     "decode": N_("reading the file"),
     "check": N_("listening whether it can be heard"),
@@ -26,7 +26,7 @@ STEPS = {
     "loudness": N_("making it equally loud"),
     "peaks": N_("drawing the waveform"),
     "delivery": N_("packing it for the villages"),
-    "done": N_("done"),
+    "done": N_("ready"),
 }
 
 
