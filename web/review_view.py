@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, intake, listening, masking, references, triage
+from cases import access, intake, listening, references, triage
 from cases.ledger import events
 from cases.lifecycle import ReportState
 from cases.models import Case, CaseReport, Report, ReportEvent
@@ -24,16 +23,14 @@ from core.models import Area, User
 from core.sealed import mask_number
 from recordings.models import Clip
 from transcribe import catalogue, jobs, transcripts
-from transcribe.models import Transcript, TranscriptionJob
 from web.deps import Services
 from web.pages import render
+from web.review_list import WAITING
 
 DOUBTFUL_BELOW = 0.6
 """A word the machine is less sure of is marked."""
 FOLDED_BELOW = 0.5
 """A text the machine is less sure of on the whole is folded away: a summary helps more."""
-SNIPPET = 60
-WAITING = (ReportState.RECEIVED.value, ReportState.UNDER_REVIEW.value)
 FORM_FIELDS = ("text", "title", "summary", "dialect")
 
 CHANNELS = {
@@ -73,92 +70,6 @@ ACTIONS = {
     "transcript_failed": N_("machine could not write it down"),
     "retry": N_("transcription asked for again"),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the list. A sealed row (confidential, not for this person) tells no content."""
-
-    report: Report
-    village: str | None
-    snippet: str
-    waiting_for_words: bool
-    failed: bool
-    is_sealed: bool
-
-
-def rows(
-    session: Session, actor: Actor, *, waiting: bool, limit: int, offset: int = 0
-) -> tuple[list[Row], int]:
-    """Reports for the list and how many there are: urgent first, then the oldest (waiting),
-    or the newest first (decided)."""
-    condition = Report.state.in_(WAITING) if waiting else Report.state.not_in(WAITING)
-    query = sa.select(Report).where(access.area_clause(session, actor), condition)
-    if not actor.may("report.read"):
-        query = query.where(Report.confidential)
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-    if waiting:
-        alarm = sa.or_(Report.urgent, Report.proposed_urgent)
-        query = query.order_by(sa.desc(alarm), Report.received_at, Report.id)
-    else:
-        query = query.order_by(Report.received_at.desc(), Report.id.desc())
-    found = list(session.scalars(query.limit(limit).offset(offset)))
-    texts, states = _texts(session, found), _job_states(session, found)
-    names = {area.code: area.name for area in areas.villages(session)}
-    return [_row(actor, report, names, texts, states) for report in found], total
-
-
-def _row(
-    actor: Actor,
-    report: Report,
-    names: Mapping[str, str],
-    texts: Mapping[int, str],
-    states: Mapping[int, str],
-) -> Row:
-    is_sealed = report.confidential and not access.keeps_secrets(actor)
-    text = "" if is_sealed else texts.get(report.id) or report.typed_text or ""
-    state = states.get(report.id)
-    return Row(
-        report,
-        names.get(report.village_code or "") if not is_sealed else None,
-        masking.hide_numbers(text)[:SNIPPET],
-        state in ("queued", "running"),
-        state == "failed" or report.sound_failure is not None,
-        is_sealed,
-    )
-
-
-def _texts(session: Session, reports: list[Report]) -> dict[int, str]:
-    found = session.execute(
-        sa.select(Transcript.subject_id, Transcript.text)
-        .where(
-            Transcript.subject_kind == "report",
-            Transcript.subject_id.in_([report.id for report in reports]),
-        )
-        .order_by(Transcript.version)
-    )
-    return {subject: text for subject, text in found}
-
-
-def _job_states(session: Session, reports: list[Report]) -> dict[int, str]:
-    found = session.execute(
-        sa.select(TranscriptionJob.subject_id, TranscriptionJob.state)
-        .where(
-            TranscriptionJob.subject_kind == "report",
-            TranscriptionJob.subject_id.in_([report.id for report in reports]),
-        )
-        .order_by(TranscriptionJob.id)
-    )
-    return {subject: state for subject, state in found}
-
-
-def next_waiting(session: Session, actor: Actor, after: int) -> int | None:
-    """The report to open when ``after`` is done: the first of the list this person reviews."""
-    found, _ = rows(session, actor, waiting=True, limit=50)
-    for row in found:
-        if row.report.id != after and access.may_review(actor, row.report):
-            return row.report.id
-    return None
 
 
 def words_context(services: Services, session: Session, report: Report) -> dict[str, Any]:

@@ -33,10 +33,12 @@ VILLAGE, SECOND_VILLAGE, OTHER_VILLAGE = "513221100201", "513221100202", "513221
 PASSWORD = "a long enough password"
 CAST: dict[str, tuple[list[str], str | None]] = {
     "operator": (["operator"], TOWN),
+    "colleague": (["operator"], TOWN),
     "dispatcher": (["dispatcher"], TOWN),
     "handler": (["handler"], TOWN),
     "township": (["township"], TOWN),
     "county": (["county"], COUNTY),
+    "custodian": (["custodian"], COUNTY),
     "leader": (["leader"], TOWN),
     "auditor": (["auditor"], COUNTY),
     "recorder": (["recorder"], TOWN),

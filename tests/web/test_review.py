@@ -21,15 +21,12 @@ from core.clock import FakeClock, utc_now
 from core.database import Database
 from core.models import AuditEntry
 from core.sealed import Sealer
-from tests.web.conftest import CAST, COUNTY, TOWN, VILLAGE, Clients, csrf, post
+from tests.web.conftest import VILLAGE, Clients, csrf, post
 from tests.web.test_report import tone
 from transcribe import transcripts
 from transcribe.models import Transcript, TranscriptionJob
 
 NUMBER = "13812345678"
-CAST.setdefault("custodian", (["custodian"], COUNTY))
-CAST.setdefault("colleague", (["operator"], TOWN))
-CAST.setdefault("city", (["city"], COUNTY))
 
 Arrive = Callable[..., int]
 

@@ -26,7 +26,7 @@ from cases.models import Report
 from core.clock import utc_now
 from core.errors import N_, InvalidInput, XiangyinError
 from core.models import Area
-from recordings import sound
+from web import report_upload
 from web.deps import ReadSession, Services, ServicesDep
 from web.pages import render
 
@@ -35,7 +35,6 @@ router = APIRouter()
 CONSENT_VERSION = "web-1"
 MAX_TEXT = 2000
 MAX_SOUND_S = 600
-MB = 1_000_000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
 
@@ -211,7 +210,11 @@ def _store(
     services: Services, village: Area, sent: Sent, upload: UploadFile | None
 ) -> tuple[Report, str]:
     with tempfile.TemporaryDirectory(dir=services.settings.folder("incoming")) as folder:
-        path = _saved(services, upload, Path(folder)) if upload else None
+        path = (
+            report_upload.save(services.settings, upload, Path(folder), max_s=MAX_SOUND_S)
+            if upload
+            else None
+        )
         examined = intake.examine(services.store, path) if path else None
         content = f"{sent.text}\x1f{examined.original if examined else ''}"
         key = f"web:{sent.token}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
@@ -240,21 +243,3 @@ def _store(
                 session, services.store, services.sealer, arrival, examined=examined
             )
             return received.report, pin
-
-
-def _saved(services: Services, upload: UploadFile, folder: Path) -> Path:
-    """The upload as a file that holds readable sound, else InvalidInput(field="file")."""
-    limit = services.settings.report_upload_max_mb * MB
-    path, size = folder / "upload", 0
-    with path.open("wb") as out:
-        while data := upload.file.read(MB):
-            size += len(data)
-            if size > limit:
-                raise InvalidInput(
-                    N_("The file is larger than %(limit_mb)d MB. Send a shorter one."),
-                    field="file",
-                    params={"limit_mb": limit // MB},
-                )
-            out.write(data)
-    sound.probe(path, max_s=MAX_SOUND_S)
-    return path

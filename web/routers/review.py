@@ -18,7 +18,7 @@ from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_, Forbidden, NotFound
 from core.models import AuditEntry, Blob
-from web import errors, review_view
+from web import errors, review_list, review_view
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
 from web.pages import Nav, render, see_other
 
@@ -72,7 +72,7 @@ def list_part(
 
 def _list(session: ReadSession, actor: Actor, show: str, page: int) -> dict[str, Any]:
     waiting, page = show != "decided", max(0, min(page, 10_000))
-    rows, total = review_view.rows(session, actor, waiting=waiting, limit=PAGE, offset=page * PAGE)
+    rows, total = review_list.rows(session, actor, waiting=waiting, limit=PAGE, offset=page * PAGE)
     return {
         "rows": rows,
         "total": total,
@@ -87,7 +87,7 @@ def _list(session: ReadSession, actor: Actor, show: str, page: int) -> dict[str,
 @router.get("/reports/next")
 def next_page(session: ReadSession, actor: CurrentActor, after: int = 0) -> Response:
     """The report to review next."""
-    found = review_view.next_waiting(session, _reader(actor), after)
+    found = review_list.next_waiting(session, _reader(actor), after)
     return see_other(f"/reports/{found}" if found else "/reports")
 
 

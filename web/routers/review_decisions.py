@@ -16,7 +16,7 @@ from cases.review import Decision
 from core.auth import Actor
 from core.errors import N_, Conflict, InvalidInput
 from transcribe import jobs, transcripts
-from web import review_view
+from web import review_list, review_view
 from web.deps import CurrentActor, ServicesDep, WriteSession, attempt
 from web.pages import see_other
 
@@ -64,7 +64,7 @@ def decide(
         return review_view.page(request, session, services, actor, report, typed, tried.error)
     if filled.decision == "save":
         return see_other(f"/reports/{report.id}", N_("The text is stored."))
-    following = review_view.next_waiting(session, actor, report.id)
+    following = review_list.next_waiting(session, actor, report.id)
     return see_other(
         f"/reports/{following}" if following else "/reports", _NOTICES[filled.decision]
     )
