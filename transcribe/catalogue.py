@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -18,13 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from core.errors import N_, InvalidInput, ToolFailed
-from core.settings import Settings
 from transcribe import unpack
 from transcribe.trial import try_model
+
+if TYPE_CHECKING:  # pydantic takes longer to load than a short sound to decode
+    from core.settings import Settings
 
 STARTER = Path(__file__).resolve().parent / "starter" / "zh"
 STARTER_NAME = "starter-zh"
@@ -41,7 +43,7 @@ KNOWN_ZIPS = {
 
 _CURRENT = "current"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-log = structlog.get_logger("transcribe.catalogue")
+log = logging.getLogger("transcribe.catalogue")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def current(settings: Settings) -> InstalledModel:
         path = folder(settings) / chosen
         if unpack.is_model(path):
             return at(path)
-        log.warning("the chosen speech model is gone, using the starter", model=chosen)
+        log.warning("the chosen speech model %s is gone, using the starter", chosen)
     return starter()
 
 
