@@ -32,6 +32,8 @@ FIRST_S = 0.4
 RAMP_S = 5.0
 FOREIGN_SHARE_LIMIT = 0.15
 """More of the machine than this in other hands makes a full run's times meaningless."""
+PEER_EXACT = 0.95
+"""A peer that does not do the same work is no measure of its cost."""
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -41,7 +43,7 @@ def run(quick: bool, *, subject: Sequence[str] = SUBJECT) -> Result:
     if shutil.which("sipp") is None:
         return harness.result("calls", {}, _targets(quick), invalid="sipp is not installed")
     figures: dict[str, Figure] = {}
-    foreign = 0.0
+    foreign, invalid = 0.0, None
     for count in QUICK_CALLS if quick else FULL_CALLS:
         ours = _round(count, [tuple(subject), SIGNALLING])
         figures |= {
@@ -60,8 +62,9 @@ def run(quick: bool, *, subject: Sequence[str] = SUBJECT) -> Result:
                 f"bare_exact_frames_ratio_{count}": bare.exact_ratio,
                 f"cpu_ratio_to_bare_{count}": round(ours.cpu_s / bare.cpu_s, 2),
             }
+            if bare.exact_ratio < PEER_EXACT:
+                invalid = f"the peer recorded only {bare.exact_ratio:.0%} of {count} calls"
     figures["foreign_cpu_share"] = round(foreign, 3)
-    invalid = None
     if not quick and foreign > FOREIGN_SHARE_LIMIT:
         invalid = f"other programs used {foreign:.0%} of the machine; try again when it is quiet"
     return harness.result("calls", figures, _targets(quick), invalid=invalid)

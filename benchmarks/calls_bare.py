@@ -12,7 +12,7 @@ import re
 import secrets
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hotline.sip import g711, rtp
 
@@ -35,8 +35,7 @@ class BareCall(asyncio.DatagramProtocol):
         self.remote = (source[0], int(port[1]) if port else 9)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
         self.endpoint.answer(self, transport.get_extra_info("sockname")[1])
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
@@ -64,8 +63,7 @@ class BareEndpoint(asyncio.DatagramProtocol):
         self.calls: dict[str, BareCall] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         text = data.decode()
