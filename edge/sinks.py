@@ -20,7 +20,7 @@ from edge.follow import Follower
 
 log = logging.getLogger(__name__)
 _BLOCK_S = 0.02
-_LATENCY_S = 0.2  # as deep as the buffer of a sound card; shorter stalls are not heard
+_LATENCY_S = 0.5  # depth of the buffer: shorter stalls of a busy machine are not heard
 _MB = 1_000_000
 
 

@@ -78,7 +78,7 @@ def test_a_clock_set_while_it_sounds_neither_cuts_nor_repeats(
     turned.set_to(turned.now() + timedelta(seconds=step_s))
     wait_for(lambda: bool(server.receipts), 30, "the receipt")
     found = locate(home.sounded, 7, clip)
-    assert found.likeness > 0.99
+    assert found.likeness > 0.9
     assert abs(found.at - starts_at) < timedelta(milliseconds=5)
     wait_for(lambda: turned.now() > starts_at + timedelta(seconds=8), 60)
     assert server.outcomes() == {7: ("played", None)}

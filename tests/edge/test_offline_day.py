@@ -151,7 +151,7 @@ def test_a_day_without_server_and_broker_is_heard_as_planned(
                 wait_for(file.exists, 60, f"play {number}")
                 found = locate(home.sounded, number, clip)
                 assert abs(found.at - starts_at) < ON_TIME
-                assert found.likeness > 0.99
+                assert found.likeness > 0.9
             assert len(server.requests) == before, "the cable was cut"
             village.cable("up")
             wait_for(lambda: len(server.receipts) == 3, 60, "the receipts of the day")

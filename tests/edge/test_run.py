@@ -47,7 +47,7 @@ def test_an_approved_clip_is_heard_at_its_instant_and_proved(
     wait_for(lambda: server.receipts and server.sounded, 25, "a receipt and the sound")
     found = locate(home.sounded, 7, clip)
     assert abs(found.at - starts_at) < ON_TIME
-    assert found.likeness > 0.99
+    assert found.likeness > 0.9
     receipt = server.receipts[1]
     assert (receipt["outcome"], receipt["play_id"], receipt["sink"]) == ("played", 7, "wav")
     assert abs(receipt["start_error_ms"]) < 5
@@ -88,7 +88,7 @@ def test_killed_in_the_middle_it_makes_the_play_up_from_its_start(
     wait_for(lambda: bool(server.receipts), 30, "a receipt")
     assert server.outcomes() == {7: ("played", None)}
     found = locate(home.sounded, 7, clip)
-    assert found.likeness > 0.99
+    assert found.likeness > 0.9
     assert found.at > starts_at + timedelta(seconds=1)
     # What the receipt says is what the sink did, lateness included.
     said = server.receipts[1]["start_error_ms"] / 1000
