@@ -76,6 +76,7 @@ class Telephony:
         gc.collect()
         gc.freeze()  # the tables and prompts stay: no need to look through them again
         path = wire.socket_path(self._settings)
+        lock = wire.claim(path)
         server = await asyncio.start_unix_server(self._serve_line, sock=wire.listen(path))
         clock = asyncio.create_task(self.clock.run())
         try:
@@ -87,6 +88,7 @@ class Telephony:
             await self._end_all()
             clock.cancel()
             self._disk.shutdown()
+            lock.close()
             self._report()
 
     def _report(self) -> None:
@@ -129,7 +131,7 @@ class Telephony:
             self._send(self._unsaid.popleft())
         try:
             while True:
-                self._told(await wire.receive(reader))
+                self._hear(await wire.receive(reader))
         except (OSError, asyncio.IncompleteReadError, wire.BadFrame) as error:
             log.warning("signalling is gone; calls in progress go on", error=str(error))
         finally:
@@ -142,6 +144,12 @@ class Telephony:
             self._line.write(wire.encode(message))
         elif message["type"] == "hang_up":
             self._unsaid.append(message)
+
+    def _hear(self, message: Message) -> None:
+        try:
+            self._told(message)
+        except Exception as error:  # one call's trouble is not that of the others on this line
+            log.error("a message failed", type=message["type"], error=repr(error))
 
     def _told(self, message: Message) -> None:
         if message["type"] == "invite":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from core.errors import N_, Conflict
 from core.settings import Settings
 
 Message = dict[str, Any]
@@ -85,6 +87,19 @@ def short_path(path: Path) -> Iterator[str]:
 def socket_path(settings: Settings) -> Path:
     """Where telephony listens for signalling."""
     return settings.folder("run") / SOCKET_NAME
+
+
+def claim(path: Path) -> BinaryIO:
+    """Lock the line for this process until the file is closed. Raises Conflict when it is taken."""
+    lock = path.with_suffix(".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise Conflict(
+            N_("Another telephony process works in this data folder already. Stop it first.")
+        ) from error
+    return lock
 
 
 def listen(path: Path) -> socket.socket:
