@@ -3,14 +3,20 @@
 // News carries no content: the part is fetched again, with this person's rights. Other scripts may
 // listen: document.addEventListener("xiangyin:news", (event) => event.detail.kind).
 
+//
+// A browser grants a site few connections, so all tabs share one stream: the tab that holds the
+// lock listens and tells the others. Without locks (old browsers) each tab listens by itself.
+
+const LOST_AFTER_MS = 4000;
+const ASK_AGAIN_MS = 5000;
 const parts = () => [...document.querySelectorAll("[data-live]")];
 const banner = document.getElementById("connection");
 const busy = new WeakMap(); // part -> "running" | "again"
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel("xiangyin-live") : null;
 let lostTimer = 0;
 let wasOpen = false;
 
 function say(text) {
-  clearTimeout(lostTimer);
   banner.hidden = !text;
   banner.textContent = text ? "⚠ " + text : "";
 }
@@ -66,44 +72,65 @@ function news(kind) {
   document.dispatchEvent(new CustomEvent("xiangyin:news", { detail: { kind } }));
 }
 
+// What the stream tells: {news: kind}, {opened: true}, {lost: true} or {signedOut: true}.
+function hear(told) {
+  if (told.news) news(told.news);
+  if (told.opened) {
+    if (wasOpen) parts().forEach(refresh); // news may have passed while nobody listened
+    wasOpen = true;
+    say("");
+  }
+  if (told.lost) {
+    wasOpen = true;
+    say(document.body.dataset.lost);
+  }
+  if (told.signedOut) say(document.body.dataset.signedOut);
+}
+
+function tell(told) {
+  hear(told);
+  tabs?.postMessage(told);
+}
+
 async function whyEnded() {
   try {
     const answer = await fetch("/live/check", { redirect: "error" });
     if (answer.status === 401) {
-      say(document.body.dataset.signedOut);
+      tell({ signedOut: true });
       return;
     }
   } catch {
     // not reachable: the same as lost
   }
-  say(document.body.dataset.lost);
-  setTimeout(listen, 5000);
+  tell({ lost: true });
+  setTimeout(listen, ASK_AGAIN_MS);
 }
 
 function listen() {
-  const kinds = new Set(parts().flatMap((part) => part.dataset.live.split(/\s+/)));
-  for (const kind of (document.body.dataset.news || "").split(/\s+/)) kinds.add(kind);
-  kinds.delete("");
-  if (kinds.size === 0) return;
-  const source = new EventSource("/live?kinds=" + [...kinds].join(","));
+  const source = new EventSource("/live");
   source.addEventListener("hello", () => {
-    if (wasOpen) parts().forEach(refresh); // news may have passed while we were away
-    wasOpen = true;
-    say("");
-  });
-  source.addEventListener("news", (event) => news(event.data));
-  source.onerror = () => {
     clearTimeout(lostTimer);
+    lostTimer = 0;
+    tell({ opened: true });
+  });
+  source.addEventListener("news", (event) => tell({ news: event.data }));
+  source.onerror = () => {
     if (source.readyState === EventSource.CLOSED) {
+      clearTimeout(lostTimer);
+      lostTimer = 0;
       whyEnded();
-    } else {
-      lostTimer = setTimeout(say, 4000, document.body.dataset.lost);
+    } else if (!lostTimer) {
+      lostTimer = setTimeout(tell, LOST_AFTER_MS, { lost: true });
     }
   };
-  addEventListener("pagehide", () => source.close(), { once: true });
 }
 
-addEventListener("pageshow", (event) => {
-  if (event.persisted) listen();
-});
-listen();
+if (tabs && navigator.locks) {
+  tabs.onmessage = (event) => hear(event.data);
+  navigator.locks.request("xiangyin-live", () => {
+    listen();
+    return new Promise(() => {}); // held until this tab goes away; then another one listens
+  });
+} else {
+  listen();
+}
