@@ -33,6 +33,7 @@ COUNTERPARTS = {  # program -> Debian package
     "chromium": "chromium",
     "faketime": "faketime",
     "ip": "iproute2",
+    "certutil": "libnss3-tools",
 }
 UV_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",
