@@ -132,12 +132,12 @@ def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Dut
     missed = session.scalar(query.where(Play.state == "missed")) or 0
     unready = session.scalar(query.where(Play.state == "planned")) or 0
     return [
-        _duty("plays.missed", missed, N_("Plays missed today"), "/plays?state=missed", "bad"),
+        _duty("plays.missed", missed, N_("Plays missed today"), "/calendar", "bad"),
         _duty(
             "plays.unready",
             unready,
             N_("Plays of today without an approved episode"),
-            "/plays?state=planned",
+            "/calendar",
             "warn",
         ),
     ]
