@@ -200,3 +200,14 @@ def test_speech_is_reported_once_after_300_ms() -> None:
         assert desk.told == ["speech"]
 
     run(steps)
+
+
+def test_a_disk_that_fills_with_the_last_second_is_told(tmp_path: Path) -> None:
+    async def steps(desk: Desk) -> None:
+        desk.recorder.record(tmp_path / "t", limit_s=60, silence_s=8, keep_heard=False)
+        (tmp_path / "t.part").symlink_to("/dev/full")
+        desk.recorder.hear(1, 0, VOICE[:FRAME_BYTES], 0)
+        desk.recorder.stop("hangup")
+        assert (await desk.stopped()).reason == "disk"
+
+    run(steps)

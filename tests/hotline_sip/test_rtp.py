@@ -91,3 +91,12 @@ def test_a_caller_behind_a_router_is_answered_where_the_packets_come_from() -> N
     assert peer.destination is None
     assert peer.accepts((CALLER, 33000), 1)
     assert peer.destination == (CALLER, 33000)
+
+
+def test_a_stranger_is_dropped_even_while_the_caller_is_silent() -> None:
+    peer = rtp.Peer(CALLER, MEDIA)
+    peer.offered((CALLER, 4000))
+    assert not peer.accepts(("10.0.0.10", 4000), 1)
+    assert not peer.accepts(("192.0.2.1", 4000), 500)
+    assert peer.destination == (CALLER, 4000)
+    assert peer.foreign_packets == 2
