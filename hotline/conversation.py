@@ -128,13 +128,16 @@ class _Conversation:
 
     async def _next(self) -> do.Event:
         while True:
+            if self._now() >= self._last_s:
+                self._last_s = self._now() + CALL_LIMIT_S
+                await self._call.hang_up("limit")
+                return HungUp("limit")
             left_s = max(0.0, min(self._due_s, self._last_s) - self._now())
             event = await self._call.next_event(left_s)
             if event is None:
-                if self._now() < self._last_s:
-                    return do.TimedOut()
-                await self._call.hang_up("limit")
-                return HungUp("limit")
+                if self._now() >= self._last_s:
+                    continue
+                return do.TimedOut()
             if isinstance(event, PlayEnded) and event.token != self._token:
                 continue  # the end of something that was interrupted
             if isinstance(event, RecordingStopped):
@@ -150,7 +153,7 @@ class _Conversation:
             self._token = None
         for action in actions:
             self._write_down(action)
-        stored = await self._save()
+        stored = not actions or await self._save()
         if not stored and any(isinstance(action, do.Consent) for action in actions):
             self._journal.withdraw_consent()
             return do.NotStored()

@@ -262,7 +262,7 @@ def _arrival(folder: Path, entry: Entry, found: list[takes.FoundTake]) -> intake
         confidential=entry.confidential,
         urgent=entry.urgent_reason is not None,
         urgent_reason=entry.urgent_reason,
-        cut_off=not entry.finished or any(take.cut_off for take in found),
+        cut_off=any(take.cut_off for take in found),
         end_cause=entry.end_cause or "killed",
         consent_version=entry.consent_version,
         consent_channel=entry.consent_channel,

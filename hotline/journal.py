@@ -26,6 +26,8 @@ from hotline.files import sync_folder, write_durably
 
 SCHEMA = 1
 CALL_FILE = "call.json"
+MAX_STEPS = 300
+"""More than any sensible call: a key held down must not fill the disk."""
 BELL = "journal"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 
@@ -145,7 +147,8 @@ class Journal:
         return self.folder / f"take-{number}.pcm"
 
     def note(self, state: str, event: str) -> None:
-        """Add a step (in memory until ``save``)."""
+        """Add a step (in memory until ``save``); of too many the newest replaces the last."""
+        del self.entry.steps[MAX_STEPS - 1 :]
         self.entry.steps.append({"at": utc_now().isoformat(), "state": state, "event": event})
 
     def answered(self) -> None:

@@ -90,6 +90,7 @@ class FakeCall:
     answered: bool = False
     ended: str | None = None
     polls: int = 0
+    interrupted: int = 0
     broken_recorder: bool = False
 
     def __post_init__(self) -> None:
@@ -130,6 +131,7 @@ class FakeCall:
         return self._token
 
     def stop_playing(self) -> None:
+        self.interrupted += self._playing
         self._playing = False
 
     def listen(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from core.sealed import Sealer
 from core.settings import Settings
-from hotline import journal, limits
+from hotline import conversation, journal, limits
 from hotline.conversation import ConversationFactory
 from hotline.number_block import NumberBlock
 from hotline.prompt_texts import number_sounds
@@ -176,22 +176,39 @@ def test_a_disk_that_refuses_the_number_keeps_it_unspoken(
     assert "reference_later" in told(call, prompts)
 
 
-def test_a_consent_the_disk_refuses_records_nothing(
-    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = journal.write_durably
+def refusing(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    """The disk refuses the first entry that has ``field``, then works again."""
+    real, refused = journal.write_durably, []
 
-    def refuse(path: Path, content: bytes) -> None:
-        if json.loads(content)["consent_at"] is not None:
+    def write(path: Path, content: bytes) -> None:
+        if json.loads(content)[field] is not None and not refused:
+            refused.append(path)
             raise OSError(28, "No space left on device")
         real(path, content)
 
-    monkeypatch.setattr(journal, "write_durably", refuse)
+    monkeypatch.setattr(journal, "write_durably", write)
+
+
+def test_a_consent_the_disk_refuses_records_nothing(
+    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, "consent_at")
     call = FakeCall(REPORT)
     entry = hold(factory, call)
     assert "apology_down" in told(call, prompts)
     assert entry.consent_at is None
     assert list((factory.spool / "call-1").glob("take*")) == []
+
+
+def test_a_number_the_disk_refuses_is_not_read_out(
+    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, "reference_no")
+    call = FakeCall(REPORT)
+    entry = hold(factory, call)
+    assert "reference_later" in told(call, prompts)
+    assert (entry.reference_no, entry.pin_hash) == (None, None)
+    assert (factory.spool / "call-1" / "take-1.pcm").is_file()
 
 
 def test_a_spool_that_cannot_be_written_apologises(
@@ -212,9 +229,28 @@ def test_the_end_of_an_interrupted_prompt_means_nothing(factory: ConversationFac
     assert [step["event"] for step in entry.steps] == ["key 1", "key 1", "hung up: hangup"]
 
 
+def test_a_key_silences_the_prompt(factory: ConversationFactory) -> None:
+    call = FakeCall([Press("1"), GoAway()])
+    hold(factory, call)
+    assert call.interrupted == 1
+
+
+def test_no_call_lasts_for_ever_and_what_was_said_is_kept(
+    factory: ConversationFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "CALL_LIMIT_S", 2.0)
+    call = FakeCall([*REPORT[:4], *[Press("8")] * 400])
+    entry = hold(factory, call)
+    assert (call.ended, entry.end_cause) == ("limit", "limit")
+    assert [take.speech_ms for take in entry.takes] == [4000]
+    assert call.polls < 400
+
+
 def test_a_key_held_down_cannot_hold_the_call(factory: ConversationFactory) -> None:
-    entry = hold(factory, FakeCall([*REPORT[:3], *[Press("8")] * 300]))
+    entry = hold(factory, FakeCall([*REPORT[:3], *[Press("8")] * 450]))
     assert entry.finished
+    assert len(entry.steps) == journal.MAX_STEPS
+    assert entry.steps[-1]["state"] == "ended"
 
 
 def test_a_recorder_that_never_answers_leaves_its_part_to_the_importer(

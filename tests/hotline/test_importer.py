@@ -27,6 +27,7 @@ from core.database import Base, Database
 from core.sealed import Sealer
 from core.settings import Settings
 from hotline import damaged, limits, presence
+from hotline.call import RecordingStopped
 from hotline.conversation import ConversationFactory
 from hotline.importer import NO_WORDS, STILL_GROWING_S, Away, Importer
 from hotline.journal import Journal
@@ -220,6 +221,42 @@ def test_sound_that_still_grows_is_left_alone(
     assert importer.run_once() == 0
     age(folder)
     assert importer.run_once() == 1
+
+
+def test_a_damaged_journal_waits_until_its_sound_stops_growing(
+    spool: Path, sealer: Sealer, importer: Importer
+) -> None:
+    folder = orphan(spool, sealer)
+    (folder / "call.json").write_text("{")
+    os.utime(folder / "take-1.pcm.part")
+    assert importer.run_once() == 0
+    age(folder)
+    assert importer.run_once() == 1
+
+
+def test_a_take_that_was_complete_when_the_process_died_is_not_cut_off(
+    spool: Path, sealer: Sealer, importer: Importer, database: Database
+) -> None:
+    journal = Journal.begin(spool, sealer, "call-1", "", "96110")
+    journal.consent("test-1", "key", confidential=False)
+    journal.take_path(1).write_bytes(voice(3000))
+    journal.keep_take(1, RecordingStopped("stopped", 3000, 3000))
+    journal.save()
+    journal.close()
+    importer.run_once()
+    assert not reports(database)[0].cut_off
+    assert records(database)[0].needs_call_back
+
+
+def test_the_drivers_word_on_speech_counts_when_a_number_was_promised_for_it(
+    factory: ConversationFactory, importer: Importer, database: Database, store: BlobStore
+) -> None:
+    """Two detectors may differ by a frame; the caller has the number already."""
+    hold(factory, *REPORT)
+    folder = factory.spool / "call-1"
+    (folder / "take-1.pcm").write_bytes(voice(1500) + bytes(40_000))
+    importer.run_once()
+    assert frames(store, reports(database)[0])[:24_000] == voice(1500)
 
 
 def test_a_live_call_is_left_alone(spool: Path, sealer: Sealer, importer: Importer) -> None:

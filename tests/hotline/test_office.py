@@ -15,10 +15,13 @@ import sqlalchemy as sa
 from cases import references
 from cases.models import ReferenceNumber
 from core.database import Database
+from core.sealed import Sealer
 from core.settings import Settings
 from hotline.ask import ask, socket_path
+from hotline.conversation import ConversationFactory
 from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
 from hotline.office import Office
+from hotline.prompts import Prompts
 
 
 @pytest.fixture
@@ -68,6 +71,37 @@ def test_an_unknown_question_is_no_answer(office: Office, config: Settings) -> N
         rude.sendall(b"[1]\n")
         assert b'"ok": false' in rude.recv(1000)
     assert asyncio.run(ask(config, "ping")) == {"ok": True}
+
+
+def test_telephony_asks_for_numbers_before_they_run_out_and_when_there_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    config: Settings,
+    sealer: Sealer,
+    prompts: Prompts,
+) -> None:
+    monkeypatch.setattr("hotline.office.LOOK_EVERY_S", 3600)
+    request.getfixturevalue("office")
+    block = NumberBlock.from_settings(config)
+    while block.left() < BLOCK_SIZE:
+        threading.Event().wait(0.02)
+    while block.take() is not None:
+        pass
+    factory = ConversationFactory(config, sealer, prompts)
+    tries = (asyncio.run(factory.number()) for _ in range(20))  # a busy machine may need two
+    assert next((number for number in tries if number is not None), None) is not None
+
+    async def take_from_a_low_block() -> int:
+        factory = ConversationFactory(config, sealer, prompts)
+        while block.left() > 5:
+            block.take()
+        assert await factory.number() is not None
+        async with asyncio.timeout(30):
+            while block.left() < BLOCK_SIZE:
+                await asyncio.sleep(0.02)
+        return block.left()
+
+    assert asyncio.run(take_from_a_low_block()) == BLOCK_SIZE
 
 
 def test_nobody_there_is_none(config: Settings) -> None:
