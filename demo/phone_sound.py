@@ -1,0 +1,110 @@
+"""The demonstration telephone's sound: speaks and presses keys in real time, keeps all it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections import deque
+
+from hotline.sip import g711, rtp
+from hotline.sip.g711 import Codec
+
+FRAME_S = 0.02
+EVENT_TYPE = 101
+KEY_PACKETS, KEY_END_PACKETS = 5, 3
+LOUD = 600
+"""Samples above this are something to listen to (of 32767)."""
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """Puts what arrives into a queue."""
+
+    def __init__(self, receive: asyncio.Queue[bytes]) -> None:
+        self._queue = receive
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._queue.put_nowait(data)
+
+
+class Sound:
+    """Our side of the sound, sent in real time."""
+
+    def __init__(self, codec: Codec, payload_type: int) -> None:
+        self.codec = codec
+        self.heard = bytearray()
+        self.quiet_s = 0.0
+        self.muted = False
+        self._type = payload_type
+        self._stream = rtp.Stream()
+        self._frames: deque[bytes] = deque()
+        self._key: tuple[int, int] | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._target: tuple[str, int] = ("", 0)
+
+    async def open(self, host: str) -> int:
+        """Bind a UDP port of ``host`` and return it."""
+        loop = asyncio.get_running_loop()
+        incoming: asyncio.Queue[bytes] = asyncio.Queue()
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: Datagrams(incoming), local_addr=(host, 0)
+        )
+        self._incoming = incoming
+        port: int = self._transport.get_extra_info("sockname")[1]
+        return port
+
+    def say(self, pcm: bytes) -> float:
+        """Queue sound; how many seconds it lasts."""
+        frames = g711.frames(self.codec, pcm)
+        self._frames.extend(frames)
+        return len(frames) * FRAME_S
+
+    def press(self, key: str) -> float:
+        """Press a key now; how many seconds it takes."""
+        self._key = (rtp.KEYS.index(key), 0)
+        return (KEY_PACKETS + KEY_END_PACKETS) * FRAME_S + 0.06
+
+    async def run(self, target: tuple[str, int]) -> None:
+        """Send and listen until cancelled."""
+        self._target, due = target, time.monotonic()
+        while True:
+            due += FRAME_S
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            self._hear()
+            if not self.muted:
+                self._send()
+
+    def _hear(self) -> None:
+        level = 0
+        while not self._incoming.empty():
+            packet = rtp.parse(self._incoming.get_nowait())
+            if packet is not None and packet.payload_type == self._type:
+                pcm = g711.decode(self.codec, packet.payload)
+                self.heard += pcm
+                level = max(level, max(map(abs, memoryview(pcm).cast("h")), default=0))
+        self.quiet_s = 0.0 if level > LOUD else self.quiet_s + FRAME_S
+
+    def _send(self) -> None:
+        if self._transport is None:
+            return
+        if self._key is not None:
+            self._send_key(self._transport, *self._key)
+            return
+        frame = self._frames.popleft() if self._frames else g711.SILENCE[self.codec]
+        packet = self._stream.packet(self._type, frame, g711.FRAME_SAMPLES)
+        self._transport.sendto(packet, self._target)
+
+    def _send_key(self, transport: asyncio.DatagramTransport, event: int, sent: int) -> None:
+        ended = sent >= KEY_PACKETS
+        duration = min(sent + 1, KEY_PACKETS) * g711.FRAME_SAMPLES
+        payload = struct.pack("!BBH", event, (0x80 if ended else 0) | 10, duration)
+        transport.sendto(self._stream.packet(EVENT_TYPE, payload, 0), self._target)
+        if sent + 1 < KEY_PACKETS + KEY_END_PACKETS:
+            self._key = (event, sent + 1)
+        else:
+            self._key = None
+            self._stream.skip((KEY_PACKETS + KEY_END_PACKETS) * g711.FRAME_SAMPLES)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
