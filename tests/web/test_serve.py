@@ -119,6 +119,7 @@ def test_an_open_stream_hears_news_and_does_not_hold_up_the_stop(
                 pass
             running.stop.set()
             began = time.monotonic()
+            assert not [line for line in lines if line]  # ends cleanly, is not cut off
             running.thread.join(10)
             assert not running.thread.is_alive()
             assert time.monotonic() - began < 3
