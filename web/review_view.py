@@ -188,7 +188,7 @@ def _timeline(session: Session, report: Report) -> list[tuple[ReportEvent, str]]
 def form_values(session: Session, report: Report, typed: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in the form: typed just now, else the draft, else what the machine proposes."""
     proposed = {
-        "text": triage.words_of(session, report),
+        "text": _shown_text(session, report),
         "title": "",
         "summary": report.summary or "",
         "dialect": report.dialect or "",
@@ -209,7 +209,15 @@ def draft_fields(report: Report) -> dict[str, str]:
         stored = json.loads(report.draft) if report.draft else {}
     except ValueError:
         return {"text": report.draft or ""}
-    return {name: str(stored[name]) for name in FORM_FIELDS if name in stored}
+    return {name: str(stored[name]) for name in FORM_FIELDS if stored.get(name)}
+
+
+def _shown_text(session: Session, report: Report) -> str:
+    """Words to mend: the transcript's; what was typed beside a sound is no transcript of it."""
+    if report.audio_sha256 is None:
+        return triage.words_of(session, report)
+    transcript = transcripts.latest(session, "report", report.id)
+    return transcript.text if transcript else ""
 
 
 def playable_sha256(session: Session, report: Report) -> str | None:

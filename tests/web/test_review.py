@@ -283,6 +283,22 @@ def test_corrected_words_are_stored_with_the_decision(
     assert texts == ["村口路灯坏勒", "村口路灯坏了"]
 
 
+def test_words_typed_beside_a_sound_never_pass_for_its_transcript(
+    client: Clients, arrive: Arrive, tmp_path: Path, database: Database
+) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(tone())
+    report = arrive(channel="web", audio_path=path, typed_text="请快点来")
+    browser = client("operator")
+    assert 'name="text" rows="4" maxlength="20000" aria-describedby="hint-text"></textarea>' in (
+        browser.get(f"/reports/{report}").text
+    )
+    hear_words(database, report)
+    decide(browser, report, "accept", text="请快点来", unheard_reason="x")
+    with database.read() as session:
+        assert len(transcripts.history(session, "report", report)) == 1
+
+
 def test_storing_the_text_keeps_what_else_was_typed(
     client: Clients, call: int, database: Database
 ) -> None:
@@ -421,10 +437,12 @@ class TestConfidential:
         self, client: Clients, secret: int, name: str
     ) -> None:
         browser = client(name)
-        assert f'href="/reports/{secret}"' in browser.get("/reports").text
-        page = browser.get(f"/reports/{secret}")
-        assert 'id="review"' in page.text
-        assert "5678" not in page.text
+        page = browser.get("/reports").text
+        assert f'href="/reports/{secret}"' in page
+        assert '<a href="/reports"' in page  # in the menu
+        opened = browser.get(f"/reports/{secret}").text
+        assert 'id="review"' in opened
+        assert "5678" not in opened
         assert browser.get(f"/reports/{secret}/audio").status_code == 200
 
     def test_the_custodian_reads_nothing_else(

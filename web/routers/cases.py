@@ -19,10 +19,11 @@ from core.auth import Actor
 from core.errors import N_, InvalidInput, XiangyinError
 from core.models import Area, User
 from web.deps import CurrentActor, ReadSession, WriteSession, attempt
-from web.pages import Nav, render, see_other
+from web.pages import render, see_other
+from web.review_list import SecretsToo
 
 router = APIRouter()
-NAV = [Nav(20, "/cases", N_("Cases"), "case.read")]
+NAV = [SecretsToo(20, "/cases", N_("Cases"), "case.read")]
 
 PAGE = 100
 STATUSES = {

@@ -20,10 +20,10 @@ from core.errors import N_, Forbidden, NotFound
 from core.models import AuditEntry, Blob
 from web import errors, review_list, review_view
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
-from web.pages import Nav, render, see_other
+from web.pages import render, see_other
 
 router = APIRouter()
-NAV = [Nav(10, "/reports", N_("Reports"), "report.read")]
+NAV = [review_list.SecretsToo(10, "/reports", N_("Reports"), "report.read")]
 
 PAGE = 100
 PLAY_AGAIN = timedelta(minutes=1)

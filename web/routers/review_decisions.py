@@ -99,7 +99,7 @@ def retry(session: WriteSession, actor: CurrentActor, report_id: int) -> Respons
 def _save_text(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
     """A changed wording becomes a transcript version before anything else is decided."""
     text = transcripts.clean(filled.text)
-    if not text or text == triage.words_of(session, report):
+    if not text or text in (triage.words_of(session, report), report.typed_text):
         return
     base = int(filled.base_version) if filled.base_version.isdigit() else None
     review.correct_text(session, actor, report.id, text, filled.version, base, draft=_rest(filled))

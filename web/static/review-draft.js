@@ -115,6 +115,17 @@ export function watchDraft() {
     });
   }
 
+  // The machine's words came while the page was open: they are what a correction starts from.
+  function takeWords() {
+    const machine = document.getElementById("machine");
+    const base = form.elements.namedItem("base_version");
+    const text = form.elements.namedItem("text");
+    if (!machine || base.value !== "") return;
+    base.value = machine.dataset.version;
+    if (text.value === "") text.value = machine.dataset.text;
+  }
+
+  document.addEventListener("xiangyin:fresh", takeWords);
   form.addEventListener("input", changed);
   addEventListener("beforeunload", (event) => {
     if (dirty && !form.dataset.sent) event.preventDefault();

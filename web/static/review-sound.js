@@ -47,7 +47,7 @@ export function watchSound() {
     for (let i = 0; i < peaks.length; i += 1) {
       const x = (i / bars) * width;
       const tall = Math.max(2, (peaks[i] / 100) * (height - 6));
-      pen.fillStyle = x <= here ? "#0b4f6c" : "#8aa3b0";
+      pen.fillStyle = x < here ? "#0b4f6c" : "#8aa3b0";
       pen.fillRect(x, (height - tall) / 2, Math.max(1, width / bars - 1), tall);
     }
     pen.fillStyle = "#a11620";
@@ -169,6 +169,6 @@ export function watchSound() {
   audio.addEventListener("pause", show);
   audio.addEventListener("error", broken);
   addEventListener("resize", draw);
-  draw();
+  show();
   return self;
 }
