@@ -47,7 +47,9 @@ class Preparer:
             for place, entry in enumerate(entries)
             if place < _ALWAYS or entry.play.starts_at <= horizon
         ]
-        self._cache.forget_pcm(clip.sha256 for clip in soon)
+        # A play that is cut may begin again at once.
+        sounding = [entry.play.clip for entry in self._store.left_sounding()]
+        self._cache.forget_pcm(clip.sha256 for clip in soon + sounding)
         changed = False
         for clip in soon:
             if self._stopped.is_set():

@@ -52,6 +52,7 @@ def test_an_ended_play_stays_ended_whatever_a_manifest_says(tmp_path: Path) -> N
     assert book.played(play(1), HEARD, at(60))
     store.accept(manifest(replace(play(1, starts=500), revision=2)), b"{}", at(100))
     assert waiting(store) == []
+    assert store.play(1) == play(1)
     assert not book.missed(play(1), "late", at(99), sink="wav", synchronised=None)
     assert len(store.receipts()) == 1
 
