@@ -50,7 +50,7 @@ class Manifest:
 
 def current(session: Session, area_code: str) -> Manifest | None:
     """The manifest as last issued, or None when it must be issued anew (reads only)."""
-    plays = _plays(session, area_code)
+    plays = _plays(session, area_code, utc_now())
     known = session.get(ManifestVersion, area_code)
     if known is None or known.content_hash != _hash(plays) or _is_old(known):
         return None
@@ -61,10 +61,11 @@ def build(session: Session, area_code: str) -> Manifest:
     """The manifest of this moment, issued anew when needed.
 
     Plays in it become ``published`` once the village has a player. Emits manifest.changed when
-    the version grew.
+    the version grew. A play that is left out although its ``make_up_until`` lies after
+    ``issued_at`` is withdrawn: players stop it. One that merely ran out is not.
     """
     now = utc_now()
-    plays = _plays(session, area_code)
+    plays = _plays(session, area_code, now)
     digest = _hash(plays)
     known = session.get(ManifestVersion, area_code, with_for_update=True)
     if known is None:
@@ -94,7 +95,9 @@ def has_clip(session: Session, area_code: str, sha256: str) -> bool:
     """Whether a clip belongs to a play that the area's players may still need."""
     return (
         session.scalar(
-            sa.select(Play.id).where(*_listed(area_code), Play.clip_sha256 == sha256).limit(1)
+            sa.select(Play.id)
+            .where(*_listed(area_code, utc_now()), Play.clip_sha256 == sha256)
+            .limit(1)
         )
         is not None
     )
@@ -112,8 +115,7 @@ def has_player(session: Session, area_code: str) -> bool:
     )
 
 
-def _listed(area_code: str) -> list[sa.ColumnElement[bool]]:
-    now = utc_now()
+def _listed(area_code: str, now: datetime) -> list[sa.ColumnElement[bool]]:
     return [
         Play.area_code == area_code,
         Play.state.in_(LIVE_STATES),
@@ -123,13 +125,13 @@ def _listed(area_code: str) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _plays(session: Session, area_code: str) -> list[dict[str, Any]]:
+def _plays(session: Session, area_code: str, now: datetime) -> list[dict[str, Any]]:
     rows = session.execute(
         sa.select(Play, Programme.name, Episode.title, Blob.size_bytes, Blob.media_type)
         .join(Episode, Episode.id == Play.episode_id)
         .join(Programme, Programme.id == Episode.programme_id)
         .join(Blob, Blob.sha256 == Play.clip_sha256)
-        .where(*_listed(area_code))
+        .where(*_listed(area_code, now))
         .order_by(Play.starts_at, Play.id)
     )
     return [

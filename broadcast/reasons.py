@@ -34,6 +34,8 @@ WORDS: dict[str, str] = {
     "overlap": N_("Another play was sounding."),
     "interrupted": N_("Broken off by something more urgent."),
     "sink_failed": N_("The player's sound output failed."),
+    "clock_moved": N_("The player's clock was set while it sounded."),
+    "memory_lost": N_("The player lost its memory of this play."),
     "withdrawn": N_("It was taken off the list after its time had come."),
 }
 

@@ -11,14 +11,12 @@ from broadcast import accounts, manifest, wake
 from broadcast.models import Player
 from core import bell, settings
 from core.outbox import Handler
-from schedule.models import Play
 
 
 def handlers() -> list[tuple[str, Handler]]:
     """(kind, handler) pairs for the dispatcher."""
     return [
         ("plays.planned", _plays_planned),
-        ("play.changed", _play_changed),
         ("player.changed", _player_changed),
         ("manifest.changed", _manifest_changed),
     ]
@@ -27,12 +25,6 @@ def handlers() -> list[tuple[str, Handler]]:
 def _plays_planned(session: Session, payload: dict[str, Any]) -> None:
     for area_code in payload["area_codes"]:
         manifest.build(session, area_code)
-
-
-def _play_changed(session: Session, payload: dict[str, Any]) -> None:
-    play = session.get(Play, int(payload["play_id"]))
-    if play is not None:
-        manifest.build(session, play.area_code)
 
 
 def _player_changed(session: Session, payload: dict[str, Any]) -> None:

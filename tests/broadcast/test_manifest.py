@@ -128,6 +128,16 @@ def test_a_play_stays_listed_until_its_make_up_time_is_over(
     assert payload(database)["plays"][0]["play_id"] != first.id
 
 
+def test_a_play_is_left_out_only_when_it_ran_out_by_the_time_of_issue(
+    database: Database, town: Town, plays: Plays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = plays(area_code=VILLAGE)[0]
+    ticking = iter(first.make_up_until + timedelta(microseconds=n) for n in range(-1, 99))
+    monkeypatch.setattr(manifest, "utc_now", lambda: next(ticking))  # it runs out meanwhile
+    issued = build(database)
+    assert first.id in issued.play_ids or first.make_up_until <= issued.issued_at
+
+
 def test_cancelled_plays_and_plays_without_sound_are_not_listed(
     database: Database, town: Town, plays: Plays
 ) -> None:
