@@ -28,6 +28,7 @@ def brief(services: Services, report: Report) -> dict[str, Any]:
         "proposed_urgent": report.proposed_urgent,
         "proposed_service": report.proposed_service,
         "confidential": report.confidential,
+        "cut_off": report.cut_off,
         "caller": masked_caller(services, report) or None,
         "version": report.version,
     }
