@@ -18,7 +18,7 @@ from transcribe.catalogue import STARTER_WARNING
 from web.pages import render
 
 BADGES = {
-    "processing": ("info", "⏳"),
+    "processing": ("info", "…"),
     "failed": ("bad", "✕"),
     "ready": ("info", "●"),
     "submitted": ("warn", "⚑"),

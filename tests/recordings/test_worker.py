@@ -191,6 +191,28 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     assert _job(database, episode_id).worker == "other"
 
 
+def test_a_step_longer_than_the_lease_keeps_the_job(
+    database: Database, worker: RenderWorker, upload: Upload, look: Look, tone: MakeTone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(jobs, "LEASE_S", 1)
+    monkeypatch.setattr("recordings.worker.BEAT_S", 0.2)
+    whole, stolen = rendering.render, []
+
+    def slow(*arguments: object) -> object:
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            stolen.append(jobs.claim(database, "thief"))
+            time.sleep(0.1)
+        return whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rendering, "render", slow)
+    episode_id = upload(tone())
+    worker.run_one()
+    assert not any(stolen)
+    assert look(episode_id).state == "ready"
+
+
 def test_a_job_that_kills_its_worker_each_time_is_given_up(
     database: Database, upload: Upload, look: Look, tone: MakeTone, fake_clock: FakeClock
 ) -> None:
