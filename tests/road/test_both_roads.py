@@ -36,7 +36,7 @@ def test_the_api_says_that_the_starter_does_not_hear_people(town: Town) -> None:
     answer = town.command("demo", "call", "--text", SPOKEN, "--consent", "speech")
     transcript = report_of(town, answer["reference_no"])["transcript"]
     assert transcript["hears_people"] is False
-    assert "NOT people" in transcript["warning"]
+    assert "听不懂真人" in transcript["warning"]
 
 
 def test_a_play_is_heard_in_three_villages_soon_after_the_start(town: Town) -> None:
