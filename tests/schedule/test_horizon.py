@@ -212,13 +212,16 @@ def test_a_new_slot_and_an_approval_are_planned_by_their_news(
     assert {play.episode_id for play in plays(database)} == {episode_id}
 
 
-def test_two_keepers_make_each_play_once(
-    database: Database, slot_id: int, config: Settings
+def test_only_the_keeper_on_duty_makes_plays(
+    database: Database, town: Town, slot_id: int, config: Settings
 ) -> None:
     first, second = Keeper(database), Keeper(database)
     assert first.sweep() == 21
+    with database.write() as session:
+        slots.create(session, town.recorder, noon_plan(town, name="又一个"))
     assert second.sweep() == 0
     assert (first.on_duty, second.on_duty) == (True, False)
+    assert first.sweep() == 21
 
 
 def test_the_next_keeper_takes_over_when_the_lease_ran_out(
