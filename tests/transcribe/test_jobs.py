@@ -151,6 +151,17 @@ def test_a_lease_that_ran_out_is_claimed_again_and_the_late_holder_changes_nothi
         assert session.scalar(sa.select(sa.func.count()).select_from(Transcript)) == 1
 
 
+def test_an_earlier_try_of_the_same_worker_is_not_its_present_one(
+    database: Database, store: BlobStore, fake_clock: FakeClock
+) -> None:
+    enqueue(database, store)
+    early = claim(database)
+    fake_clock.advance(LEASE)
+    assert claim(database).try_no == 2
+    with database.write() as session:
+        assert jobs.finish(session, early, HEARD, catalogue.starter()) is None
+
+
 def test_a_renewed_lease_is_not_claimed(
     database: Database, store: BlobStore, fake_clock: FakeClock
 ) -> None:
