@@ -152,6 +152,15 @@ def test_not_even_somebody_with_every_right_closes_without_an_outcome() -> None:
         apply(facts, Request(Action.CLOSE, 7, ALL, outcome="unsatisfied"))
 
 
+def test_who_resolved_for_the_handler_does_not_verify_either() -> None:
+    county = frozenset({"case.resolve", "case.verify"})
+    helped = replace(RESOLVE, actor_id=8, rights=county, is_handler=False)
+    facts = road(ASSIGN, ACCEPT, BEGIN, helped)
+    with pytest.raises(Forbidden):
+        apply(facts, replace(VERIFY, actor_id=8, rights=county))
+    assert apply(facts, VERIFY).status is CaseStatus.VERIFYING
+
+
 def test_a_return_leads_back_to_who_dispatched() -> None:
     asked = Request(Action.REQUEST_RETURN, HANDLER, DOES, is_handler=True, reason="not ours")
     facts = road(ASSIGN, asked)
