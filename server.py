@@ -52,7 +52,7 @@ def say(text: str) -> None:
 def run_web(config: Settings) -> None:
     """Pages, API and all background duties that need the database."""
     from web.deps import Services
-    from web.serve import serve
+    from web.serve import CannotServe, serve
 
     logs.configure("web", config.log_level)
     services = Services.from_settings(config)
@@ -67,6 +67,9 @@ def run_web(config: Settings) -> None:
         thread.start()
     try:
         serve(services, stopping, ready=lambda *_ports: print(READY, flush=True))
+    except CannotServe as problem:
+        print(problem.reason, file=sys.stderr)
+        raise
     finally:
         for duty in reversed(duties):
             duty.stop()
