@@ -53,7 +53,14 @@ class Vanish:
     """Stop sending without a word, as a phone whose battery died."""
 
 
-Step = Wait | WaitQuiet | Press | Say | Vanish
+@dataclass(frozen=True)
+class WaitFor:
+    """Stay silent until ``event`` is set."""
+
+    event: asyncio.Event
+
+
+Step = Wait | WaitQuiet | WaitFor | Press | Say | Vanish
 
 
 @dataclass
@@ -155,6 +162,8 @@ async def _follow(script: Sequence[Step], sound: Sound, pcm8k: bytes) -> None:
     for step in script:
         if isinstance(step, Wait):
             await asyncio.sleep(step.seconds)
+        elif isinstance(step, WaitFor):
+            await step.event.wait()
         elif isinstance(step, Press):
             await asyncio.sleep(sound.press(step.key))
         elif isinstance(step, Say):

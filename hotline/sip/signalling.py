@@ -109,27 +109,29 @@ class Signalling:
     def _request(self, request: Any, transaction: Any) -> Any:
         """Out-of-dialog requests. sippy expects (response, on_cancel, on_no_ack) or None."""
         try:
-            refusal = self._refusal(request)
+            refusal: tuple[Any, ...] | _Leg | None = self._refusal(request)
         except Exception as error:  # a caller's nonsense must not stay half answered
             quiet_sippy.counts["malformed"] += 1
             log.debug("unreadable request", error=repr(error))
             refusal = (400, "Bad Request")
         if isinstance(refusal, _Leg):
             return refusal.ua.recvRequest(request, transaction)
+        if refusal is None:
+            return None
         code, reason, *headers = refusal
         response = request.genResponse(code, reason)
         for header in headers:
             response.appendHeader(SipHeader(header))
         return response, None, None
 
-    def _refusal(self, request: Any) -> tuple[Any, ...] | _Leg:
-        """The final answer to a request, or the leg that takes the call."""
+    def _refusal(self, request: Any) -> tuple[Any, ...] | _Leg | None:
+        """The final answer to a request, the leg that takes the call, or None: ask again."""
         method, has_tag = request.getMethod(), request.getHFBody("to").getTag() is not None
         if method == "OPTIONS":
             return 200, "OK", quiet_sippy.ALLOW, "Accept: application/sdp"
         if has_tag or method != "INVITE":
-            if method == "BYE":
-                self._stray_goodbye(request)
+            if method == "BYE" and not self._stray_goodbye(request):
+                return None
             return 481, "Call/Transaction Does Not Exist"
         if not self._line.connected:
             return 503, "Service Unavailable", RETRY_AFTER
@@ -174,11 +176,14 @@ class Signalling:
         self._legs[leg.call_id] = leg
         self._tell(leg.invite)
 
-    def _stray_goodbye(self, request: Any) -> None:
-        """A caller hangs up whom a signalling process before this one had answered."""
+    def _stray_goodbye(self, request: Any) -> bool:
+        """A caller hangs up whom a signalling process before this one had answered.
+
+        False while telephony, who knows the caller, is not there yet.
+        """
         parties = (request.getHFBody("from"), request.getHFBody("to"))
         tags = [str(request.getHFBody("call-id")), *(str(party.getTag()) for party in parties)]
-        self._tell({"type": "stray_goodbye", "tags": tags})
+        return self._line.send({"type": "stray_goodbye", "tags": tags})
 
     # What sippy tells
 

@@ -54,7 +54,8 @@ class Hotline:
             "XIANGYIN_SIP_PORT": str(self.port),
             "XIANGYIN_RTP_PORT_FIRST": str(first),
             "XIANGYIN_RTP_PORT_LAST": str(first + 398),
-            "XIANGYIN_CALL_RTP_TIMEOUT_S": "2",
+            "XIANGYIN_CALL_RTP_TIMEOUT_S": "4",
+            "TINY_SILENCE_S": "30",
         }
         self.folder = folder
         self.file_limit_bytes: int | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo.phone import CallResult, Press, Say, Step, Wait, place_call
+from demo.phone import CallResult, Press, Say, Step, Wait, WaitFor, place_call
 from hotline.sip import g711
 from tests.hotline_sip.conftest import ROOT, Hotline, event, position_of, voice, wait_until
 
@@ -41,7 +41,7 @@ def test_signalling_dies_and_the_call_goes_on(hotline: Hotline) -> None:
         await asyncio.to_thread(hotline.kill, "signalling")
         await asyncio.sleep(1)
         await asyncio.to_thread(hotline.start, "signalling")
-        return await asyncio.wait_for(calling, 20)
+        return await asyncio.wait_for(calling, 30)
 
     result = asyncio.run(main())
     assert result.ended_by == "them"
@@ -53,11 +53,14 @@ def test_signalling_dies_and_the_call_goes_on(hotline: Hotline) -> None:
 
 def test_a_caller_hangs_up_after_signalling_died(hotline: Hotline) -> None:
     async def main() -> None:
-        calling = call(hotline, SPEAK, hang_up=True)
+        back = asyncio.Event()
+        calling = call(hotline, [*SPEAK, WaitFor(back)], hang_up=True)
         await asyncio.sleep(3)
         await asyncio.to_thread(hotline.kill, "signalling")
         await asyncio.to_thread(hotline.start, "signalling")
-        await asyncio.wait_for(calling, 20)
+        await asyncio.sleep(4)
+        back.set()
+        await asyncio.wait_for(calling, 30)
 
     asyncio.run(main())
     [notes] = hotline.finished()
@@ -80,7 +83,7 @@ def test_telephony_dies_and_what_was_on_disk_is_kept(hotline: Hotline) -> None:
         calling = call(hotline, SPEAK)
         await asyncio.to_thread(wait_until, lambda: len(part_of(hotline)) >= 3 * 8000)
         await asyncio.to_thread(hotline.kill, "telephony")
-        result = await asyncio.wait_for(calling, 20)
+        result = await asyncio.wait_for(calling, 30)
         return result, await place_call(hotline.address, b"", [])
 
     before, refused = asyncio.run(main())
@@ -103,7 +106,7 @@ def test_a_clean_stop_finishes_recordings_and_says_goodbye(hotline: Hotline) -> 
         await asyncio.to_thread(wait_until, lambda: len(part_of(hotline)) >= 2 * 8000)
         codes = await asyncio.to_thread(hotline.stop)
         assert codes == {"signalling": 0, "telephony": 0}
-        return await asyncio.wait_for(calling, 20)
+        return await asyncio.wait_for(calling, 30)
 
     assert asyncio.run(main()).ended_by == "them"
     [take] = hotline.takes()

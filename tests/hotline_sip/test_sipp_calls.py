@@ -83,7 +83,7 @@ def test_hold_does_not_end_the_call_nor_lose_what_came_before(
         + sipp.play(capture)
         + sipp.pause(3)
         + sipp.change("sendonly", 2)
-        + sipp.pause(3)  # longer than the time-out for lost packets, which is 2 s here
+        + sipp.pause(5)  # longer than the time-out for lost packets, which is 4 s here
         + sipp.change("sendrecv", 3)
         + sipp.play(again)
         + sipp.pause(2.2)
