@@ -191,6 +191,40 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     assert _job(database, episode_id).worker == "other"
 
 
+def test_an_older_claim_of_the_same_worker_is_worthless(
+    database: Database, upload: Upload, tone: MakeTone, fake_clock: FakeClock
+) -> None:
+    upload(tone())
+    first = jobs.claim(database, "w")
+    fake_clock.advance(timedelta(seconds=jobs.LEASE_S + 1))
+    second = jobs.claim(database, "w")
+    assert first is not None
+    assert second is not None
+    assert not jobs.renew(database, first)
+    assert jobs.renew(database, second)
+
+
+def test_what_was_made_after_the_job_was_taken_away_is_thrown_away(
+    database: Database, worker: RenderWorker, upload: Upload, look: Look, tone: MakeTone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    whole = rendering.render
+
+    def taken_away(*arguments: object) -> object:
+        made = whole(*arguments)  # type: ignore[arg-type]
+        with database.write() as session:
+            session.execute(sa.update(RenderJob).values(worker="other"))
+        return made
+
+    monkeypatch.setattr(rendering, "render", taken_away)
+    episode_id = upload(tone())
+    worker.run_one()
+    assert look(episode_id).state == "processing"
+    assert _job(database, episode_id).worker == "other"
+    with database.read() as session:
+        assert session.scalars(sa.select(Clip)).all() == []
+
+
 def test_a_step_longer_than_the_lease_keeps_the_job(
     database: Database, worker: RenderWorker, upload: Upload, look: Look, tone: MakeTone,
     monkeypatch: pytest.MonkeyPatch,
