@@ -23,6 +23,9 @@ class TurnedClock:
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_NO_CACHE": "1",
+            # Its default bends pthread_cond_timedwait, by which Python's threads take turns: they
+            # then stand still for seconds.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
             "NO_FAKE_STAT": "1",
         }
 
