@@ -282,8 +282,13 @@ def test_kill_9_in_the_middle_costs_only_time(
     database: Database, worker: RenderWorker, upload: Upload, look: Look, tone: MakeTone
 ) -> None:
     episode_id = upload(tone())
+    url = database.url.render_as_string(hide_password=False)
     victim = subprocess.Popen(
-        [sys.executable, "-c", VICTIM], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", VICTIM],
+        cwd=ROOT,
+        env={**os.environ, "XIANGYIN_DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert victim.stdout is not None
     assert victim.stdout.readline() == "in the middle\n"
