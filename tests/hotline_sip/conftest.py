@@ -29,15 +29,17 @@ def free_udp_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-    """Poll until ``condition`` is true and return its value; fail the test when it never is."""
+def wait_until(
+    condition: Callable[[], Any], timeout_s: float = 20.0, *, explain: Callable[[], str] = str
+) -> Any:
+    """Poll until ``condition`` is true and return its value; else fail with ``explain()``."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
         found = condition()
         if found:
             return found
         time.sleep(0.02)
-    pytest.fail("waited in vain")
+    pytest.fail(f"waited {timeout_s} s in vain. {explain()}")
 
 
 class Hotline:
@@ -90,7 +92,7 @@ class Hotline:
     def start_all(self) -> None:
         self.start("telephony")
         self.start("signalling")
-        wait_until(lambda: "signalling is there" in self.log("telephony"))
+        wait_until(lambda: "signalling is there" in self.log("telephony"), explain=self.logs)
 
     def kill(self, name: str) -> None:
         self.processes[name].kill()
@@ -115,6 +117,9 @@ class Hotline:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
+    def logs(self) -> str:
+        return "".join(f"\n{name}:\n{self.log(name)}" for name in self.processes)
+
     def notes(self) -> list[list[dict[str, Any]]]:
         """What each finished or answered call noted."""
         folder = self.data / "tiny" / "notes"
@@ -127,7 +132,7 @@ class Hotline:
             done = [n for n in self.notes() if n[-1].get("event") == "HungUp"]
             return done if len(done) >= count else None
 
-        return wait_until(over, timeout_s)
+        return wait_until(over, timeout_s, explain=self.logs)
 
     def takes(self, pattern: str = "*.pcm") -> list[np.ndarray]:
         folder = self.data / "tiny" / "takes"

@@ -62,7 +62,12 @@ class Baresip:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        self.control = wait_until(lambda: _connected(port), 20)
+        try:
+            self.control = wait_until(lambda: _connected(port), explain=(folder / "out").read_text)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def do(self, command: str, parameter: str = "") -> None:
         text = json.dumps({"command": command, "params": parameter})
