@@ -63,7 +63,7 @@ class FakeServer:
     def running(self) -> Iterator[FakeServer]:
         """Serve until the block ends."""
         handler = type("Handler", (_Handler,), {"town": self})
-        server = ThreadingHTTPServer((self.host, 0), handler)
+        server = _Server((self.host, 0), handler)
         server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.authority.cert, self.authority.key)
@@ -171,6 +171,11 @@ class FakeServer:
         return found
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_request: object) -> None:
+        """Boxes are killed in the middle of requests here; that is no news."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 20
@@ -178,9 +183,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         pass
-
-    def setup(self) -> None:
-        super().setup()
 
     def do_GET(self) -> None:
         if not self._may_go_on("GET"):
