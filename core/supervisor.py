@@ -67,7 +67,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
 
@@ -172,7 +172,8 @@ class Supervisor:
             child.stop()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For ``preexec_fn``: SIGTERM for the child when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from core.supervisor import die_with_parent
 from tests.conftest import ROOT
 
 
@@ -60,6 +61,7 @@ class Town:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         before = self.said().count("stop       Ctrl-C")
         deadline = time.monotonic() + within_s
