@@ -260,6 +260,8 @@ def main() -> int:
     parser.add_argument("login", nargs="?")
     parser.add_argument("--demo", action="store_true", help="start the demo town")
     asked = parser.parse_args()
+    if asked.demo:
+        os.environ.setdefault("XIANGYIN_STATION_NAME", "竹溪派出所")
     config = settings.load()
     if asked.what == "web":
         run_web(config)
