@@ -17,7 +17,7 @@ from edge.config import Broker
 
 log = logging.getLogger(__name__)
 _KEEPALIVE_S = 30
-_GOODBYE_S = 0.7
+_GOODBYE_S = 0.4
 
 
 class WakeLine:

@@ -18,7 +18,7 @@ from edge.receipts import Heard
 from edge.sinks import Sink, Sounded
 
 log = logging.getLogger(__name__)
-_STOP_S = 1.5
+_STOP_S = 1.0
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Preparer:
         """End, together with a decoding that is under way."""
         self._stopped.set()
         self._cache.stop()
-        self._thread.join(0.5)
+        self._thread.join(0.3)
 
     def prepare_next(self) -> bool:
         """One round; whether something changed."""

@@ -97,7 +97,7 @@ class Syncer:
         """End; a transfer under way is continued at the next start."""
         self._stopped.set()
         self._woken.set()
-        self._thread.join(0.5)
+        self._thread.join(0.3)
 
     def sync_once(self) -> None:
         """One round. Raises EdgeError when the server cannot be reached or refuses the box."""
