@@ -153,7 +153,8 @@ class Supervisor:
         time.sleep(0.05)  # let the reader take the last lines
         if code == EXIT_CONFIGURATION:
             child.given_up = True
-            words = child.last_words[-1] if child.last_words else "no reason was given"
+            said = (line for line in reversed(child.last_words) if not line.startswith("{"))
+            words = next(said, "no reason was given")  # a line for people, not for the log
             self._say(f"{child.spec.name} cannot start: {words}")
             return
         child.restart_at_s = time.monotonic() + child.pause_s

@@ -62,7 +62,9 @@ def test_a_killed_child_is_started_again_and_that_is_said(
 def test_wrong_settings_are_reported_in_the_childs_words_and_not_retried(
     supervisor: Supervisor, said: list[str]
 ) -> None:
-    supervisor.start(python("web", "print('port 1 is taken: set XIANGYIN_WEB_PORT'); exit(78)"))
+    supervisor.start(
+        python("web", "print('port 1 is taken: set XIANGYIN_WEB_PORT'); print('{}'); exit(78)")
+    )
     for _ in range(5):
         supervisor.look_once()
         time.sleep(0.1)
