@@ -39,6 +39,8 @@ UV_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_SYSTEM_CERTS": "1",  # offices whose proxy has a certificate of its own
 }
+WHOLE_SUITE = ("-n", "3", "--dist", "loadfile", "--durations", "25")
+"""Most tests wait for processes and calls: three at a time fit two cores."""
 LIBRARIES = ("libportaudio2", "fonts-noto-cjk")
 
 
@@ -164,7 +166,7 @@ def main(arguments: list[str]) -> None:
     elif verb == "test":
         set_up("dev")
         install_counterparts()
-        replace_by(str(PYTHON), "-m", "pytest", *rest)
+        replace_by(str(PYTHON), "-m", "pytest", *(rest or WHOLE_SUITE))
     elif verb == "lint":
         set_up("dev")
         replace_by(str(PYTHON), "-m", "tests.lint", *rest)
