@@ -1,4 +1,4 @@
-"""``python -m benchmarks --list`` and ``python -m benchmarks NAME [--json] [--quick]``."""
+"""``python -m benchmarks --list``, ``NAME [--json] [--quick]``; ``--all`` fills var/bench/."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import benchmarks
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
     """Run one benchmark; 0 only when all its targets are met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", help="the benchmark to run")
+    parser.add_argument("--all", action="store_true", help="run all, write a table to var/bench/")
     parser.add_argument("--list", action="store_true", help="name all benchmarks")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quick", action="store_true", help="a short run with its own targets")
@@ -40,6 +42,8 @@ def main(arguments: list[str]) -> int:
             print(f"{name:16} {(module.__doc__ or '').strip().splitlines()[0]}")
         return 0
     known = dict(modules())
+    if chosen.all:
+        return run_all(known, chosen.quick)
     if chosen.name not in known:
         parser.print_usage(sys.stderr)
         print(f"Choose one of: {', '.join(known)}", file=sys.stderr)
@@ -48,6 +52,22 @@ def main(arguments: list[str]) -> int:
     found = run(chosen.quick)
     print(json.dumps(found, ensure_ascii=False, indent=2) if chosen.json else table(found))
     return 0 if found["met"] else EXIT_MISSED
+
+
+def run_all(known: dict[str, ModuleType], quick: bool) -> int:
+    """Run each in turn; results.json and table.txt are complete after each one."""
+    folder = Path("var/bench")
+    folder.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    for name, module in known.items():
+        print(f"> {name}", flush=True)
+        results.append(module.run(quick))
+        print(table(results[-1]), flush=True)
+        whole = json.dumps(results, ensure_ascii=False, indent=2)
+        (folder / "results.json").write_text(whole + "\n", encoding="utf-8")
+        tables = "\n\n".join(table(found) for found in results)
+        (folder / "table.txt").write_text(tables + "\n", encoding="utf-8")
+    return 0 if all(found["met"] for found in results) else EXIT_MISSED
 
 
 def table(found: Result) -> str:

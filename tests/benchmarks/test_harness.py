@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from benchmarks import harness
-from benchmarks.__main__ import main, table
+from benchmarks.__main__ import main, run_all, table
 
 
 def test_a_target_that_holds_is_met() -> None:
@@ -45,3 +47,17 @@ def test_an_unknown_name_is_refused_with_the_known_ones(
 ) -> None:
     assert main(["no-such-benchmark"]) == 2
     assert "Choose one of" in capsys.readouterr().err
+
+
+def test_running_all_writes_a_table_and_fails_when_one_target_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good, bad = ModuleType("good"), ModuleType("bad")
+    good.run = lambda _quick: harness.result("good", {"x": 1}, {"x": "== 1"})  # type: ignore[attr-defined]
+    bad.run = lambda _quick: harness.result("bad", {"x": 2}, {"x": "== 1"})  # type: ignore[attr-defined]
+    assert run_all({"good": good}, quick=True) == 0
+    assert run_all({"good": good, "bad": bad}, quick=True) == 1
+    written = (tmp_path / "var/bench/table.txt").read_text("utf-8")
+    assert "good: met" in written
+    assert "bad: NOT met" in written
