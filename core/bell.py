@@ -18,7 +18,7 @@ from core import settings
 
 
 def _folder() -> Path:
-    return settings.load().folder("run")
+    return settings.load().socket_folder()
 
 
 class Bell:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from pydantic_settings import (
 )
 
 PREFIX = "XIANGYIN_"
+LONGEST_SOCKET_FOLDER = 65
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -100,6 +103,21 @@ class Settings(BaseSettings):
         path = self.data_dir.resolve().joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def socket_folder(self) -> Path:
+        """Folder for Unix sockets: data_dir/run, or a short one when that path is too long.
+
+        A socket's path may have 107 bytes (unix(7)); our longest name takes 40 of them.
+        """
+        folder = self.folder("run")
+        if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
+            return folder
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+        short = Path(tempfile.gettempdir()) / f"xiangyin-{os.getuid()}-{digest}"
+        short.mkdir(mode=0o700, exist_ok=True)
+        if short.stat().st_uid != os.getuid():
+            raise PermissionError(f"{short} belongs to somebody else; set a shorter data_dir")
+        return short
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ LINE_LIMIT_BYTES = 65_536
 
 def socket_path(settings: Settings) -> Path:
     """Where the office listens."""
-    return settings.folder("run") / "office.sock"
+    return settings.socket_folder() / "office.sock"
 
 
 async def ask(

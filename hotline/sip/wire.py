@@ -86,7 +86,7 @@ def short_path(path: Path) -> Iterator[str]:
 
 def socket_path(settings: Settings) -> Path:
     """Where telephony listens for signalling."""
-    return settings.folder("run") / SOCKET_NAME
+    return settings.socket_folder() / SOCKET_NAME
 
 
 def claim(path: Path) -> BinaryIO:

@@ -34,8 +34,8 @@ def review(page: Page, address: str) -> dict[str, Any]:
     page.keyboard.press("Escape")
     expect(page.locator("#heard")).to_contain_text("✓", timeout=LONG_MS)
     page.fill("textarea[name=summary]", SUMMARY)
-    page.keyboard.press("Control+Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Control+Enter")
     page.goto(f"{address}/cases")
     page.get_by_text("石桥村停水").first.click()
     page.wait_for_load_state()
