@@ -50,7 +50,7 @@ def calendar(page: Page, address: str) -> dict[str, Any]:
     still_same_page = page.evaluate("() => window.notReloaded === true")
     page.locator("a", has_text="演示：马上播放").first.click()
     page.wait_for_load_state()
-    page.locator("text=听一听").first.click()
+    page.locator("a[data-listen]").first.click(timeout=LONG_MS)
     page.wait_for_function(
         "() => [...document.querySelectorAll('audio')].some(a => a.currentTime > 0.5)",
         timeout=LONG_MS,
