@@ -35,9 +35,10 @@ COUNTERPARTS = {  # program -> Debian package
     "ip": "iproute2",
     "certutil": "libnss3-tools",
 }
-UV_ENVIRONMENT = {
+TOOL_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_SYSTEM_CERTS": "1",  # offices whose proxy has a certificate of its own
+    "NODE_USE_SYSTEM_CA": "1",
 }
 WHOLE_SUITE = ("-n", "3", "--dist", "loadfile", "--durations", "25")
 """Most tests wait for processes and calls: three at a time fit two cores."""
@@ -68,7 +69,9 @@ def fitting_python() -> None:
 
 def run(command: list[str], **environment: str) -> None:
     """Run a set-up step with its output shown; stop when it fails."""
-    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **UV_ENVIRONMENT, **environment})
+    result = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **TOOL_ENVIRONMENT, **environment}
+    )
     if result.returncode:
         fail(f"this step failed (exit {result.returncode}): {' '.join(command[:6])} …")
 
