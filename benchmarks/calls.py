@@ -77,7 +77,7 @@ def _targets(quick: bool) -> dict[str, str]:
         targets[f"failed_calls_{count}"] = "== 0"
         if not quick:
             targets[f"cpu_ratio_to_bare_{count}"] = "<= 3.0"
-            targets[f"clock_late_p99_ms_{count}"] = "<= 20"
+            targets[f"clock_late_p99_ms_{count}"] = "<= 40"  # the least a phone's buffer holds
     return targets
 
 
