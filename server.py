@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ from core.database import Database
 from core.models import User
 from core.sealed import secret_key
 from core.settings import Settings
-from core.supervisor import EXIT_CONFIGURATION, READY, ChildSpec, Supervisor
+from core.supervisor import EXIT_CONFIGURATION, READY, Child, ChildSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parent
 
@@ -170,17 +170,24 @@ def _make_certificates(config: Settings) -> None:
 
 
 def _start_all(supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
-    prompts = subprocess.Popen([sys.executable, "-m", "hotline", "prompts"])
+    """Start in order; what need not wait for another loads beside it, on all cores."""
+    first_time = not any(config.folder("prompts").glob("*.wav"))
+    prompts = subprocess.Popen([sys.executable, "-m", "hotline", "prompts"]) if first_time else None
+    launched: dict[str, Child] = {}
     for spec in children(config):
-        if spec.name == "telephony":
+        if spec.name == "telephony" and prompts is not None:
             prompts.wait()
         say(f"starting {spec.name}")
-        supervisor.start(spec)
-        if spec.name == "web" and demo:
-            from demo.director import prepare
+        launched[spec.name] = supervisor.launch(spec)
+    supervisor.wait_ready(launched["web"])
+    if demo:
+        from demo.director import prepare
 
-            for player in prepare(config, say):
-                supervisor.start(player)
+        for player in prepare(config, say):
+            launched[player.name] = supervisor.launch(player)
+    for child in launched.values():
+        if not child.given_up and child.spec.name != "director":  # it waits for sound itself
+            supervisor.wait_ready(child)
 
 
 def print_summary(
@@ -215,7 +222,7 @@ def print_summary(
     print("\n" + "\n".join("  " + line for line in lines) + "\n", flush=True)
 
 
-def _only_one(config: Settings) -> object:
+def _only_one(config: Settings) -> TextIO:
     """Refuse a second server on the same data folder."""
     lock = (config.folder("run") / "server.lock").open("w")
     try:

@@ -111,10 +111,18 @@ class Supervisor:
 
     def start(self, spec: ChildSpec) -> bool:
         """Start one child and wait until it is ready; False when it is not (it is watched on)."""
+        return self.wait_ready(self.launch(spec))
+
+    def launch(self, spec: ChildSpec) -> Child:
+        """Start one child without waiting for it."""
         child = Child(spec, self._folder)
         self.children.append(child)
         child.start()
-        deadline = time.monotonic() + spec.ready_within_s
+        return child
+
+    def wait_ready(self, child: Child) -> bool:
+        """Wait for a launched child's READY; the others are watched meanwhile."""
+        deadline = time.monotonic() + child.spec.ready_within_s
         while time.monotonic() < deadline and not self._stopping.is_set():
             if child.ready.wait(0.05):
                 return True
@@ -123,7 +131,9 @@ class Supervisor:
                 self._died(child)
                 return False
         if not self._stopping.is_set():
-            self._say(f"{spec.name} is not ready after {spec.ready_within_s:.0f} s; going on")
+            self._say(
+                f"{child.spec.name} is not ready after {child.spec.ready_within_s:.0f} s; going on"
+            )
         return False
 
     def watch(self) -> None:
