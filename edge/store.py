@@ -189,6 +189,17 @@ class Store:
                 (iso(now), seq),
             ).rowcount
 
+    def send_again(self, after_seq: int) -> int:
+        """The server knows nothing beyond ``after_seq`` (restored from a backup); returns how many
+        receipts that it once acknowledged wait again.
+        """
+        with self._db.write() as db:
+            return db.execute(
+                "UPDATE receipt SET acknowledged_at = NULL"
+                " WHERE seq > ? AND acknowledged_at IS NOT NULL",
+                (after_seq,),
+            ).rowcount
+
     def sounded_waiting(self) -> list[tuple[int, Path]]:
         """Files of sound still to be sent, with the play each belongs to."""
         rows = self._db.rows("SELECT play_id, file FROM sounded ORDER BY play_id")

@@ -141,6 +141,9 @@ class Syncer:
                 log.error("receipts refused: %s", error)
                 return
             if not self._store.acknowledge(acknowledged, instant(self._clock.wall_s())):
+                if self._store.send_again(acknowledged):
+                    log.warning("the server lost receipts after %d; sending again", acknowledged)
+                    continue
                 detail = f"acknowledged up to {acknowledged}, sent from {waiting[0].seq}"
                 self._problems.raise_("receipts", detail)
                 log.error("the server keeps refusing receipts: %s", detail)

@@ -239,6 +239,22 @@ def test_a_receipt_is_kept_until_acknowledged_and_counted_once(
     assert server.outcomes() == {1: ("played", None)}
 
 
+def test_a_server_restored_from_a_backup_gets_the_receipts_it_lost(
+    server: FakeServer, box: Box
+) -> None:
+    for number in (1, 2, 3):
+        plan_noise(server, number)
+    box.syncer.sync_once()
+    play_and_prove(box, 1)
+    play_and_prove(box, 2)
+    box.syncer.sync_once()
+    del server.receipts[2]  # the backup is older than this one
+    play_and_prove(box, 3)
+    box.syncer.sync_once()
+    assert set(server.outcomes()) == {1, 2, 3}
+    assert box.store.receipts(unsent_only=True) == []
+
+
 def test_refused_receipts_are_kept_and_shown_and_do_not_stop_the_programme(
     server: FakeServer, box: Box
 ) -> None:
