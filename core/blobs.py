@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import utc_now
 from core.errors import N_, InvalidInput, NotFound
+from core.files import sync_folder
 from core.models import Blob
 from core.settings import Settings
 from core.types import Sha256
@@ -96,11 +97,7 @@ class BlobStore:
     def _adopt(part: Path, target: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         part.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(target.parent)
 
 
 def _sync(out: BinaryIO) -> None:

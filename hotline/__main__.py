@@ -11,6 +11,7 @@ from typing import TextIO
 from core import logs, settings
 from core.errors import XiangyinError
 from core.settings import Settings
+from core.supervisor import EXIT_CONFIGURATION, READY
 from hotline.sip import access
 
 USAGE = "usage: python -m hotline (telephony | signalling | prompts)"
@@ -71,12 +72,12 @@ RUN: dict[str, Callable[[Settings], None]] = {
 
 
 def _ready(out: TextIO) -> None:
-    print("READY", file=out, flush=True)
+    print(READY, file=out, flush=True)
 
 
 def _explain(message: str) -> int:
     print(message, file=sys.stderr)
-    return access.EXIT_CONFIG
+    return EXIT_CONFIGURATION
 
 
 def _port_trouble(config: Settings, error: OSError) -> str | None:

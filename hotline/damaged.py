@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from core.files import sync_folder, write_durably
 from core.sealed import Sealer
-from hotline.files import sync_folder, write_durably
 from hotline.takes import sound_files
 
 SUFFIX = ".sealed"

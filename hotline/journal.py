@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from core.clock import utc_now
+from core.files import sync_folder, write_durably
 from core.sealed import Sealer
 from core.settings import Settings
 from hotline.call import RecordingStopped
-from hotline.files import sync_folder, write_durably
 
 SCHEMA = 1
 CALL_FILE = "call.json"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import structlog
 
+from core.files import write_durably
 from core.settings import Settings
-from hotline.files import write_durably
 
 BLOCK_SIZE = 200
 LOW_WATER = 100

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from core import settings as core_settings
 from core.errors import N_, ToolFailed, XiangyinError
+from core.files import write_durably
 from core.settings import Settings
-from hotline.files import write_durably
 from hotline.prompt_texts import ALL_IDS, BEEP, CONSENT_VERSION, GENERATED, PAUSE, TEXTS
 
 RATE_HZ = 8000

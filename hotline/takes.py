@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotline.files import write_durably
+from core.files import write_durably
 from hotline.journal import Entry
 from hotline.limits import SPEECH_NEEDED_MS
 from hotline.prompts import wav_bytes

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 import structlog
 import uvicorn
 
+from core.supervisor import EXIT_CONFIGURATION
 from web.app import create_app
 from web.deps import Services
 from web.guide import create_guide
 from web.tls import TlsFiles, TlsMisconfigured, ensure
 
-EXIT_CONFIG = 78
-"""EX_CONFIG of sysexits: starting again will not help before somebody mends a setting."""
 GRACE_S = 2
 LOOK_S = 0.1
 RENEWAL_S = 12 * 3600
@@ -31,7 +30,7 @@ class CannotServe(SystemExit):
     """A port is taken or a certificate unusable: exit code 78, the reason in ``reason``."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(EXIT_CONFIG)
+        super().__init__(EXIT_CONFIGURATION)
         self.reason = reason
 
 

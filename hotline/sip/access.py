@@ -10,8 +10,6 @@ from core.settings import Settings
 Networks = tuple[ipaddress.IPv4Network, ...]
 
 LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
-EXIT_CONFIG = 78
-"""EX_CONFIG of sysexits.h: the settings are wrong, starting again cannot help."""
 
 
 def networks(text: str, setting: str) -> Networks:
