@@ -34,6 +34,7 @@ COUNTERPARTS = {  # program -> Debian package
     "faketime": "faketime",
     "ip": "iproute2",
     "certutil": "libnss3-tools",
+    "openssl": "openssl",
 }
 TOOL_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",
@@ -169,6 +170,7 @@ def main(arguments: list[str]) -> None:
     elif verb == "test":
         set_up("dev")
         install_counterparts()
+        os.environ["XIANGYIN_UV"] = uv(SETUP_STATE)  # for tests that install the player's wheel
         replace_by(str(PYTHON), "-m", "pytest", *(rest or WHOLE_SUITE))
     elif verb == "lint":
         set_up("dev")
