@@ -42,7 +42,8 @@ class Arrival:
     ``source_key`` names the delivery ("call:<call_id>", "web:<form token>"): the same key twice
     is the same report. ``caller_number`` is sealed here; give ``caller_sealed`` and
     ``caller_hash`` instead when that was done before. ``pin_hash`` is
-    ``sealer.keyed_hash("pin", reference_no, pin)``. ``reference_no`` is given when it was promised
+    ``sealer.keyed_hash("pin", reference_no, pin)``. ``stream_key`` names the live hearing of the
+    same sound, if there was one. ``reference_no`` is given when it was promised
     already; otherwise a new one is drawn.
     """
 
@@ -65,6 +66,7 @@ class Arrival:
     consent_version: str | None = None
     consent_channel: str | None = None
     consent_at: datetime | None = None
+    stream_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,16 @@ def _tell(session: Session, arrival: Arrival, report: Report, examined: Examined
     )
     if examined is not None and examined.failure != UNDECODABLE:
         priority = URGENT_PRIORITY if report.urgent else NORMAL_PRIORITY
-        jobs.enqueue(session, "report", report.id, examined.playable, priority=priority)
+        jobs.enqueue(
+            session,
+            "report",
+            report.id,
+            examined.playable,
+            priority=priority,
+            duration_ms=report.duration_ms,
+            stream_key=arrival.stream_key,
+            area_code=report.village_code,
+        )
     outbox.emit(session, "report.received", report_id=report.id)
 
 

@@ -54,7 +54,8 @@ class Report(Base):
     proposed_reason: Mapped[str | None] = mapped_column(sa.String(200))
     proposed_village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
     proposed_urgent: Mapped[bool] = mapped_column(default=False)
-    proposed_hits: Mapped[JsonList | None]  # [{"kind": danger|service|place, "phrase"}]
+    proposed_hits: Mapped[JsonList | None]  # [{"kind": danger|service|place|person, "phrase"}]
+    proposed_certainty: Mapped[float | None]  # 0-1, of proposed_service
     summary: Mapped[str | None] = mapped_column(sa.Text)
     dialect: Mapped[str | None] = mapped_column(sa.String(40))
     draft: Mapped[str | None] = mapped_column(sa.Text)

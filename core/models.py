@@ -41,6 +41,7 @@ class User(Base):
     must_change_password: Mapped[bool] = mapped_column(default=False)
     failed_logins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    dialects: Mapped[JsonList | None]  # names of dialects this person understands
     created_at: Mapped[datetime]
 
 

@@ -24,6 +24,9 @@ MAX_TRIES = 3
 PAUSE_S = 5
 """After the first failed try; twice that after the second. Others go first meanwhile."""
 
+PUSH_BACK = 4
+"""A sound of ten minutes lets shorter ones of the next forty minutes go first, then no more."""
+
 WORKER_DIED = "worker_died"
 FAILURES = {
     WORKER_DIED: N_("The decoder's process died three times while it worked on this sound."),
@@ -57,9 +60,14 @@ def enqueue(
     audio_sha256: str,
     *,
     priority: int = 50,
+    duration_ms: int | None = None,
+    stream_key: str | None = None,
+    area_code: str | None = None,
+    language: str | None = None,
 ) -> TranscriptionJob:
     """Ask for the words of a stored sound; the higher ``priority`` goes first (0-100).
 
+    Within a priority, a sound of known length stands back by ``PUSH_BACK`` times its length.
     While a job for the same subject and sound waits or runs, that one is returned.
     """
     waiting = session.scalar(
@@ -72,12 +80,18 @@ def enqueue(
     )
     if waiting is not None:
         return waiting
+    now = utc_now()
     job = TranscriptionJob(
         subject_kind=subject_kind,
         subject_id=subject_id,
         audio_sha256=audio_sha256,
         priority=priority,
-        created_at=utc_now(),
+        duration_ms=duration_ms,
+        due_rank=now + timedelta(milliseconds=PUSH_BACK * (duration_ms or 0)),
+        stream_key=stream_key,
+        area_code=area_code,
+        language=language,
+        created_at=now,
     )
     session.add(job)
     session.flush()
@@ -131,7 +145,7 @@ def claim(database: Database, worker: str) -> Claim | None:
                 .where(_due())
                 .order_by(
                     TranscriptionJob.priority.desc(),
-                    TranscriptionJob.created_at,
+                    TranscriptionJob.due_rank,
                     TranscriptionJob.id,
                 )
                 .limit(1)

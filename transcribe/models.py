@@ -14,7 +14,10 @@ from core.types import JsonList, JsonObject
 class TranscriptionJob(Base):
     """The row is the job. states: queued, running, done, failed.
 
-    ``subject_kind`` is "report" or "episode"; this room knows nothing more of either.
+    ``subject_kind`` is "report" or "episode"; this room knows nothing more of either. ``due_rank``
+    orders jobs of one priority: when the job came, pushed back by its sound's length, so that
+    short ones do not wait behind long ones and long ones do not wait for ever. ``stream_key``
+    names the live hearing of the same sound. ``area_code`` and ``language`` choose the model.
     """
 
     __tablename__ = "transcription_job"
@@ -24,6 +27,11 @@ class TranscriptionJob(Base):
     subject_id: Mapped[int]
     audio_sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"))
     priority: Mapped[int] = mapped_column(default=50)
+    duration_ms: Mapped[int | None]
+    due_rank: Mapped[datetime]
+    stream_key: Mapped[str | None] = mapped_column(sa.String(120))
+    area_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
+    language: Mapped[str | None] = mapped_column(sa.String(20))
     state: Mapped[str] = mapped_column(sa.String(10), default="queued")
     tries: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(sa.String(80))
@@ -34,7 +42,7 @@ class TranscriptionJob(Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        sa.Index("ix_transcription_job_state_priority", "state", "priority", "created_at"),
+        sa.Index("ix_transcription_job_state_priority", "state", "priority", "due_rank"),
         sa.Index("ix_transcription_job_subject", "subject_kind", "subject_id"),
     )
 
@@ -43,6 +51,12 @@ class Transcript(Base):
     """转写稿. Version 0 is what the machine heard and never changes; people write later versions.
 
     ``words``: list of {"text", "start_ms", "end_ms", "confidence" (0-1, null when typed)}.
+    ``readable``: the words with numbers, dates and punctuation as people write them (machine
+    versions only); ``readable_map``: list of [start, end, first word, word after the last].
+    ``alternatives``: list of {"first", "after", "texts"}: other hearings of words[first:after].
+    ``remarks``: codes beside ``diagnosis``, such as "clipped" or "cut_off". ``repairs``: place
+    names put right by their sound, {"first", "after", "heard", "name"}. ``verbatim``: a person
+    says that the text is word for word what is said, so it measures the machine.
     """
 
     __tablename__ = "transcript"
@@ -59,7 +73,109 @@ class Transcript(Base):
     hears_people: Mapped[bool | None]
     diagnosis: Mapped[str | None] = mapped_column(sa.String(40))
     decoder: Mapped[JsonObject | None]
+    readable: Mapped[str | None] = mapped_column(sa.Text)
+    readable_map: Mapped[JsonList | None]
+    alternatives: Mapped[JsonList | None]
+    remarks: Mapped[JsonList | None]
+    repairs: Mapped[JsonList | None]
+    verbatim: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     created_at: Mapped[datetime]
 
     __table_args__ = (sa.UniqueConstraint("subject_kind", "subject_id", "version"),)
+
+
+class Hearing(Base):
+    """What one model heard in one sound, so that the same sound never costs twice.
+
+    ``key`` covers the PCM's SHA-256, the model's tree hash, the decoder's configuration and our
+    code's version (transcribe.hearings). ``result`` is a Recognition as JSON. ``source`` is
+    "batch" or "stream".
+    """
+
+    __tablename__ = "hearing"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    pcm_sha256: Mapped[str] = mapped_column(sa.String(64), index=True)
+    model_hash: Mapped[str] = mapped_column(sa.String(64), index=True)
+    result: Mapped[JsonObject]
+    source: Mapped[str] = mapped_column(sa.String(8))
+    created_at: Mapped[datetime]
+
+
+class LocalTerm(Base):
+    """A word people of an area use: kind is village, nickname, official, shop or other.
+
+    It holds for the area and everything below it. ``meaning`` says what it stands for (a nickname:
+    the village's name). ``unknown_to``: hash of the model that lacks it, ``known_to`` likewise.
+    """
+
+    __tablename__ = "local_term"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    area_code: Mapped[str] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    text: Mapped[str] = mapped_column(sa.String(40))
+    meaning: Mapped[str | None] = mapped_column(sa.String(80))
+    known_to: Mapped[str | None] = mapped_column(sa.String(64))
+    unknown_to: Mapped[str | None] = mapped_column(sa.String(64))
+    added_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    created_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("area_code", "text"),)
+
+
+class AreaGrammar(Base):
+    """A run-time language model of an area, and what it was worth when it was measured.
+
+    ``sentences``: what it was made from. ``cer_without``, ``cer_with``: character error rate
+    (0-1) on ``held_out`` corrected transcripts it was not made from. ``active``: in use.
+    """
+
+    __tablename__ = "area_grammar"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    area_code: Mapped[str] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    model_hash: Mapped[str] = mapped_column(sa.String(64))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    sentences: Mapped[JsonList]
+    held_out: Mapped[int] = mapped_column(default=0)
+    cer_without: Mapped[float | None]
+    cer_with: Mapped[float | None]
+    state: Mapped[str] = mapped_column(sa.String(12), default="waiting")
+    note: Mapped[str | None] = mapped_column(sa.String(300))
+    active: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    measured_at: Mapped[datetime | None]
+
+
+class TranscriptGram(Base):
+    """Search index: which subject holds which pair of characters or of pinyin syllables."""
+
+    __tablename__ = "transcript_gram"
+
+    gram: Mapped[str] = mapped_column(sa.String(24), primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    subject_id: Mapped[int] = mapped_column(primary_key=True)
+
+    __table_args__ = (sa.Index("ix_transcript_gram_subject", "subject_kind", "subject_id"),)
+
+
+class RedactedSound(Base):
+    """A rendition of a sound in which numbers of people are muted; the original stays sealed.
+
+    ``spans``: list of [start_ms, end_ms, kind]. Made for one version of the transcript.
+    """
+
+    __tablename__ = "redacted_sound"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(sa.String(10))
+    subject_id: Mapped[int]
+    transcript_id: Mapped[int] = mapped_column(sa.ForeignKey("transcript.id"))
+    audio_sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"))
+    sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"))
+    spans: Mapped[JsonList]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("transcript_id", "audio_sha256"),)

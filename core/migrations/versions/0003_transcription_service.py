@@ -1,0 +1,203 @@
+"""Transcription as a service: fair queue, hearings kept, local words, search, redaction."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from core.types import Json, UtcDateTime
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "hearing",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("pcm_sha256", sa.String(length=64), nullable=False),
+        sa.Column("model_hash", sa.String(length=64), nullable=False),
+        sa.Column("result", Json, nullable=False),
+        sa.Column("source", sa.String(length=8), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_hearing")),
+    )
+    with op.batch_alter_table("hearing", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hearing_model_hash"), ["model_hash"], unique=False)
+        batch_op.create_index(batch_op.f("ix_hearing_pcm_sha256"), ["pcm_sha256"], unique=False)
+
+    op.create_table(
+        "transcript_gram",
+        sa.Column("gram", sa.String(length=24), nullable=False),
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "gram", "subject_kind", "subject_id", name=op.f("pk_transcript_gram")
+        ),
+    )
+    with op.batch_alter_table("transcript_gram", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_transcript_gram_subject", ["subject_kind", "subject_id"], unique=False
+        )
+
+    op.create_table(
+        "area_grammar",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("area_code", sa.String(length=12), nullable=False),
+        sa.Column("model_hash", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sentences", Json, nullable=False),
+        sa.Column("held_out", sa.Integer(), nullable=False),
+        sa.Column("cer_without", sa.Double(), nullable=True),
+        sa.Column("cer_with", sa.Double(), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("note", sa.String(length=300), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("measured_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["area_code"], ["area.code"], name=op.f("fk_area_grammar_area_code_area")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_area_grammar")),
+    )
+    with op.batch_alter_table("area_grammar", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_area_grammar_area_code"), ["area_code"], unique=False)
+
+    op.create_table(
+        "local_term",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("area_code", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("text", sa.String(length=40), nullable=False),
+        sa.Column("meaning", sa.String(length=80), nullable=True),
+        sa.Column("known_to", sa.String(length=64), nullable=True),
+        sa.Column("unknown_to", sa.String(length=64), nullable=True),
+        sa.Column("added_by_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["added_by_id"],
+            ["user_account.id"],
+            name=op.f("fk_local_term_added_by_id_user_account"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["area_code"], ["area.code"], name=op.f("fk_local_term_area_code_area")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_local_term")),
+        sa.UniqueConstraint("area_code", "text", name=op.f("uq_local_term_area_code_text")),
+    )
+    with op.batch_alter_table("local_term", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_local_term_area_code"), ["area_code"], unique=False)
+
+    op.create_table(
+        "redacted_sound",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.Integer(), nullable=False),
+        sa.Column("transcript_id", sa.Integer(), nullable=False),
+        sa.Column("audio_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("spans", Json, nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["audio_sha256"], ["blob.sha256"], name=op.f("fk_redacted_sound_audio_sha256_blob")
+        ),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["blob.sha256"], name=op.f("fk_redacted_sound_sha256_blob")
+        ),
+        sa.ForeignKeyConstraint(
+            ["transcript_id"],
+            ["transcript.id"],
+            name=op.f("fk_redacted_sound_transcript_id_transcript"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_redacted_sound")),
+        sa.UniqueConstraint(
+            "transcript_id",
+            "audio_sha256",
+            name=op.f("uq_redacted_sound_transcript_id_audio_sha256"),
+        ),
+    )
+    with op.batch_alter_table("report", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("proposed_certainty", sa.Double(), nullable=True))
+
+    with op.batch_alter_table("transcript", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("readable", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("readable_map", Json, nullable=True))
+        batch_op.add_column(sa.Column("alternatives", Json, nullable=True))
+        batch_op.add_column(sa.Column("remarks", Json, nullable=True))
+        batch_op.add_column(sa.Column("repairs", Json, nullable=True))
+        batch_op.add_column(
+            sa.Column("verbatim", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
+
+    with op.batch_alter_table("transcription_job", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("duration_ms", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("due_rank", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("stream_key", sa.String(length=120), nullable=True))
+        batch_op.add_column(sa.Column("area_code", sa.String(length=12), nullable=True))
+        batch_op.add_column(sa.Column("language", sa.String(length=20), nullable=True))
+        batch_op.drop_index(batch_op.f("ix_transcription_job_state_priority"))
+    op.execute("UPDATE transcription_job SET due_rank = created_at")
+    with op.batch_alter_table("transcription_job", schema=None) as batch_op:
+        batch_op.alter_column("due_rank", existing_type=UtcDateTime(), nullable=False)
+        batch_op.create_index(
+            "ix_transcription_job_state_priority", ["state", "priority", "due_rank"], unique=False
+        )
+        batch_op.create_foreign_key(
+            batch_op.f("fk_transcription_job_area_code_area"), "area", ["area_code"], ["code"]
+        )
+
+    with op.batch_alter_table("user_account", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dialects", Json, nullable=True))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("user_account", schema=None) as batch_op:
+        batch_op.drop_column("dialects")
+
+    with op.batch_alter_table("transcription_job", schema=None) as batch_op:
+        batch_op.drop_constraint(
+            batch_op.f("fk_transcription_job_area_code_area"), type_="foreignkey"
+        )
+        batch_op.drop_index("ix_transcription_job_state_priority")
+        batch_op.create_index(
+            batch_op.f("ix_transcription_job_state_priority"),
+            ["state", "priority", "created_at"],
+            unique=False,
+        )
+        batch_op.drop_column("language")
+        batch_op.drop_column("area_code")
+        batch_op.drop_column("stream_key")
+        batch_op.drop_column("due_rank")
+        batch_op.drop_column("duration_ms")
+
+    with op.batch_alter_table("transcript", schema=None) as batch_op:
+        batch_op.drop_column("verbatim")
+        batch_op.drop_column("repairs")
+        batch_op.drop_column("remarks")
+        batch_op.drop_column("alternatives")
+        batch_op.drop_column("readable_map")
+        batch_op.drop_column("readable")
+
+    with op.batch_alter_table("report", schema=None) as batch_op:
+        batch_op.drop_column("proposed_certainty")
+
+    op.drop_table("redacted_sound")
+    with op.batch_alter_table("local_term", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_local_term_area_code"))
+
+    op.drop_table("local_term")
+    with op.batch_alter_table("area_grammar", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_area_grammar_area_code"))
+
+    op.drop_table("area_grammar")
+    with op.batch_alter_table("transcript_gram", schema=None) as batch_op:
+        batch_op.drop_index("ix_transcript_gram_subject")
+
+    op.drop_table("transcript_gram")
+    with op.batch_alter_table("hearing", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_hearing_pcm_sha256"))
+        batch_op.drop_index(batch_op.f("ix_hearing_model_hash"))
+
+    op.drop_table("hearing")
