@@ -18,6 +18,8 @@ class TranscriptionJob(Base):
     orders jobs of one priority: when the job came, pushed back by its sound's length, so that
     short ones do not wait behind long ones and long ones do not wait for ever. ``stream_key``
     names the live hearing of the same sound. ``area_code`` and ``language`` choose the model.
+    ``model_hash``: the model it is meant for or was decoded with. ``took_ms``: how long the
+    decoder worked on it, waiting not counted; null when the words were known already.
     """
 
     __tablename__ = "transcription_job"
@@ -32,6 +34,8 @@ class TranscriptionJob(Base):
     stream_key: Mapped[str | None] = mapped_column(sa.String(120))
     area_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
     language: Mapped[str | None] = mapped_column(sa.String(20))
+    model_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    took_ms: Mapped[int | None]
     state: Mapped[str] = mapped_column(sa.String(10), default="queued")
     tries: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(sa.String(80))

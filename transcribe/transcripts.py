@@ -13,22 +13,37 @@ from core.errors import N_, Conflict, InvalidInput
 from transcribe.align import TextWord, align
 from transcribe.catalogue import InstalledModel
 from transcribe.models import Transcript
-from transcribe.recogniser import DECODER, Recognition
+from transcribe.recogniser import DecoderConfig, Recognition
 
 MAX_CHARACTERS = 40_000
 """Two hours of fast speech are about 35,000 characters."""
 
 
 def latest(session: Session, subject_kind: str, subject_id: int) -> Transcript | None:
-    """The newest version, or None while there is none."""
+    """The words that count: the newest a person wrote, else the newest the machine heard.
+
+    A later hearing by another model never comes before a person's words. None while there is none.
+    """
     return session.scalar(
-        _of(subject_kind, subject_id).order_by(Transcript.version.desc()).limit(1)
+        _of(subject_kind, subject_id)
+        .order_by(Transcript.author_id.is_(None), Transcript.version.desc())
+        .limit(1)
     )
 
 
 def heard(session: Session, subject_kind: str, subject_id: int) -> Transcript | None:
     """Version 0: what the machine heard, or None while it has not."""
     return session.scalar(_of(subject_kind, subject_id).where(Transcript.version == 0))
+
+
+def newest_heard(session: Session, subject_kind: str, subject_id: int) -> Transcript | None:
+    """What the machine heard last, with the model of that time; None while it has not."""
+    return session.scalar(
+        _of(subject_kind, subject_id)
+        .where(Transcript.author_id.is_(None))
+        .order_by(Transcript.version.desc())
+        .limit(1)
+    )
 
 
 def history(session: Session, subject_kind: str, subject_id: int) -> list[Transcript]:
@@ -47,21 +62,23 @@ def save_edit(
     """Store ``text`` as a new version; unchanged words keep their times and confidences.
 
     ``based_on_version``: the version the author saw, None when there was none (then the text
-    becomes version 1; 0 stays the machine's). Conflict when somebody saved in between.
-    The same text again makes no new version. To restore an old version, save its text.
+    becomes version 1; 0 stays the machine's). Conflict when a person saved in between; that the
+    machine heard the sound again meanwhile is none. The same text again makes no new version.
+    To restore an old version, save its text.
     """
     text = clean(text)
+    number = _next_version(session, subject_kind, subject_id)  # before the look: a race collides
     newest = latest(session, subject_kind, subject_id)
-    if (newest.version if newest else None) != based_on_version:
+    if not _still_counts(session, newest, based_on_version):
         raise _changed_meanwhile()
     if newest is not None and newest.text == text:
         return newest
-    machine = heard(session, subject_kind, subject_id)
+    machine = newest_heard(session, subject_kind, subject_id)
     words = align([TextWord(**word) for word in machine.words] if machine else [], text)
     edit = Transcript(
         subject_kind=subject_kind,
         subject_id=subject_id,
-        version=newest.version + 1 if newest else 1,
+        version=number,
         text=text,
         words=[asdict(word) for word in words],
         author_id=author_id,
@@ -87,11 +104,10 @@ def store_heard(
     A later hearing (another model) never replaces version 0 nor what people wrote.
     """
     first = heard(session, subject_kind, subject_id) is None
-    newest = latest(session, subject_kind, subject_id)
     transcript = Transcript(
         subject_kind=subject_kind,
         subject_id=subject_id,
-        version=0 if first or newest is None else newest.version + 1,
+        version=0 if first else _next_version(session, subject_kind, subject_id),
         text=recognition.text,
         words=[asdict(word) for word in recognition.words],
         confidence=recognition.confidence,
@@ -99,7 +115,7 @@ def store_heard(
         model_hash=model.tree_hash,
         hears_people=model.hears_people,
         diagnosis=recognition.diagnosis,
-        decoder={**DECODER, "sample_rate_hz": recognition.sample_rate_hz},
+        decoder={**DecoderConfig().to_json(), "sample_rate_hz": recognition.sample_rate_hz},
         created_at=utc_now(),
     )
     session.add(transcript)
@@ -126,6 +142,28 @@ def _of(subject_kind: str, subject_id: int) -> sa.Select[Transcript]:
     return sa.select(Transcript).where(
         Transcript.subject_kind == subject_kind, Transcript.subject_id == subject_id
     )
+
+
+def _next_version(session: Session, subject_kind: str, subject_id: int) -> int:
+    """The number after the highest; 1 where there is nothing, for 0 is the machine's."""
+    highest = session.scalar(
+        sa.select(sa.func.max(Transcript.version)).where(
+            Transcript.subject_kind == subject_kind, Transcript.subject_id == subject_id
+        )
+    )
+    return 1 if highest is None else highest + 1
+
+
+def _still_counts(session: Session, newest: Transcript | None, seen: int | None) -> bool:
+    """Whether nobody but the machine wrote since the author saw version ``seen``."""
+    if newest is None or newest.version == seen:
+        return newest is not None or seen is None
+    if newest.author_id is not None:
+        return False
+    seen_one = session.scalar(
+        _of(newest.subject_kind, newest.subject_id).where(Transcript.version == seen)
+    )
+    return seen is None or seen_one is not None
 
 
 def _changed_meanwhile() -> Conflict:

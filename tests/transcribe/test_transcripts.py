@@ -94,26 +94,26 @@ def test_who_saw_an_older_version_is_told_and_nothing_is_lost(
 
 @pytest.mark.real("postgresql")
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_two_who_save_at_the_same_moment_do_not_both_win(database: Database, author: int) -> None:
+@pytest.mark.parametrize("step", ["_next_version", "align"])
+def test_two_who_save_at_the_same_moment_do_not_both_win(
+    database: Database, author: int, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with database.write() as session:
         store(session)
-    with pytest.raises(Conflict), database.write() as one:
-        assert transcripts.latest(one, "report", 7) is not None
+    real = getattr(transcripts, step)
+
+    def then_the_other_saves(*arguments: object) -> object:
+        found = real(*arguments)
+        monkeypatch.setattr(transcripts, step, real)
         with database.write() as other:
             transcripts.save_edit(other, "report", 7, "乙的文字", author, 0)
-        one.expire_all()
-        _save_as_if_nobody_had(one, author)
+        return found
 
-
-def _save_as_if_nobody_had(session: Session, author: int) -> None:
-    """Save with a look from before the other's commit."""
-    before = transcripts.latest
-    stale = transcripts.heard(session, "report", 7)
-    transcripts.latest = lambda *_: stale  # type: ignore[assignment]
-    try:
-        transcripts.save_edit(session, "report", 7, "甲的文字", author, 0)
-    finally:
-        transcripts.latest = before
+    monkeypatch.setattr(transcripts, step, then_the_other_saves)
+    with pytest.raises(Conflict), database.write() as one:
+        transcripts.save_edit(one, "report", 7, "甲的文字", author, 0)
+    with database.read() as session:
+        assert [one.text for one in transcripts.history(session, "report", 7)][1:] == ["乙的文字"]
 
 
 def test_a_person_may_write_where_the_machine_has_not_and_0_stays_the_machines(
@@ -134,6 +134,60 @@ def test_a_second_hearing_is_a_version_and_not_a_new_version_0(database: Databas
             store(session)
     with database.read() as session:
         assert [one.version for one in transcripts.history(session, "report", 7)] == [0, 1]
+
+
+@on_both_databases
+def test_what_a_person_wrote_counts_more_than_any_later_hearing(
+    database: Database, author: int
+) -> None:
+    with database.write() as session:
+        store(session)
+        transcripts.save_edit(session, "report", 7, "甲的文字", author, 0)
+        store(session)
+    with database.read() as session:
+        counts = transcripts.latest(session, "report", 7)
+        heard = transcripts.heard(session, "report", 7)
+        newest = transcripts.newest_heard(session, "report", 7)
+        numbers = [one.version for one in transcripts.history(session, "report", 7)]
+    assert counts is not None
+    assert (counts.version, counts.text) == (1, "甲的文字")
+    assert heard is not None
+    assert newest is not None
+    assert (heard.version, newest.version, numbers) == (0, 2, [0, 1, 2])
+
+
+@on_both_databases
+def test_numbers_rise_past_a_hearing_that_came_after_an_edit(
+    database: Database, author: int
+) -> None:
+    with database.write() as session:
+        store(session)
+        transcripts.save_edit(session, "report", 7, "甲的文字", author, 0)
+        store(session)
+        again = transcripts.save_edit(session, "report", 7, "甲的新文字", author, 1)
+    assert again.version == 3
+
+
+def test_a_hearing_meanwhile_does_not_stop_an_author_but_another_author_does(
+    database: Database, author: int
+) -> None:
+    with database.write() as session:
+        store(session)
+        store(session)
+        mine = transcripts.save_edit(session, "report", 7, "甲的文字", author, 0)
+        assert mine.version == 2
+    for seen in (0, 1, None, 9):
+        with database.write() as session, pytest.raises(Conflict):
+            transcripts.save_edit(session, "report", 7, "乙的文字", author, seen)
+
+
+def test_a_version_that_never_was_cannot_be_what_the_author_saw(
+    database: Database, author: int
+) -> None:
+    with database.write() as session:
+        store(session)
+    with database.write() as session, pytest.raises(Conflict):
+        transcripts.save_edit(session, "report", 7, "乙的文字", author, 9)
 
 
 def test_the_same_text_again_makes_no_version(database: Database, author: int) -> None:

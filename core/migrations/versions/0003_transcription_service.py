@@ -137,6 +137,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("stream_key", sa.String(length=120), nullable=True))
         batch_op.add_column(sa.Column("area_code", sa.String(length=12), nullable=True))
         batch_op.add_column(sa.Column("language", sa.String(length=20), nullable=True))
+        batch_op.add_column(sa.Column("model_hash", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("took_ms", sa.Integer(), nullable=True))
         batch_op.drop_index(batch_op.f("ix_transcription_job_state_priority"))
     op.execute("UPDATE transcription_job SET due_rank = created_at")
     with op.batch_alter_table("transcription_job", schema=None) as batch_op:
@@ -166,6 +168,8 @@ def downgrade() -> None:
             ["state", "priority", "created_at"],
             unique=False,
         )
+        batch_op.drop_column("took_ms")
+        batch_op.drop_column("model_hash")
         batch_op.drop_column("language")
         batch_op.drop_column("area_code")
         batch_op.drop_column("stream_key")
