@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import XiangyinError
 from transcribe import audio, catalogue
 from transcribe.decoder import Decoder
-from transcribe.recogniser import DECODER, Recognition
+from transcribe.recogniser import STANDARD, Recognition
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -119,7 +119,7 @@ def _as_json(path: Path, heard: Recognition, model: catalogue.InstalledModel) ->
         "model_hash": model.tree_hash,
         "hears_people": model.hears_people,
         "warning": model.warning,
-        "decoder": DECODER,
+        "decoder": STANDARD.to_json(),
     }
     return json.dumps(shown, ensure_ascii=False)
 

@@ -3,9 +3,10 @@
 A C++ exception, an endless loop or a memory hole in libvosk costs the child of that one sound; the
 loaded model stays, shared by fork. Started by ``transcribe.decoder.Decoder`` as ``python -m
 transcribe.decoding MODEL_DIR``. Requests are JSON lines on standard input: {"id", "wav", "out",
-"cpu_s", "memory_mb"} or {"abort": id}. Answers on standard output: {"ready": true}, then {"id",
-"status"} (as of waitpid). The child writes what it heard, or {"refused"}, to the file ``out``.
-End of input ends the process and its children.
+"config", "grammar", "cpu_s", "memory_mb"}, {"id", "words"}, or {"abort" | "pause" | "resume": id}.
+Answers on standard output: {"ready": true}, then {"id", "status"} (as of waitpid) or {"id",
+"known"}. The child writes what it heard, or {"refused"}, to the file ``out``. End of input ends
+the process and its children, those that pause included.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import N_, XiangyinError
-from transcribe.recogniser import CHUNK_MS, Recogniser
+from transcribe.recogniser import CHUNK_MS, DecoderConfig
 from transcribe.vosk import VoskRecogniser
 
 PR_SET_PDEATHSIG = 1
 WARM_UP_HZ = 16_000
 EXIT_BROKEN = 3
+SIGNALS = {"abort": signal.SIGKILL, "pause": signal.SIGSTOP, "resume": signal.SIGCONT}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Forge:
     """Forks a child per request and tells how each one ended."""
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: VoskRecogniser) -> None:
         self._recogniser = recogniser
         self._pids: dict[int, int] = {}
         self._bell, wakeup = os.pipe()
@@ -64,10 +66,15 @@ class Forge:
                 os.kill(pid, signal.SIGKILL)
 
     def _take(self, request: dict[str, Any]) -> None:
-        if "abort" in request:
-            for pid, wanted in self._pids.items():
-                if wanted == request["abort"]:
-                    os.kill(pid, signal.SIGKILL)
+        for order, number in SIGNALS.items():
+            if order in request:
+                for pid, wanted in self._pids.items():
+                    if wanted == request[order]:
+                        os.kill(pid, number)
+                return
+        if "words" in request:
+            known = [self._recogniser.knows(word) for word in request["words"]]
+            _say({"id": request["id"], "known": known})
             return
         parent = os.getpid()
         pid = os.fork()
@@ -83,10 +90,12 @@ class Forge:
 
 
 def _say(answer: dict[str, Any]) -> None:
-    os.write(1, json.dumps(answer).encode() + b"\n")
+    left = json.dumps(answer).encode() + b"\n"
+    while left:
+        left = left[os.write(1, left) :]
 
 
-def _child(recogniser: Recogniser, request: dict[str, Any], parent: int) -> None:
+def _child(recogniser: VoskRecogniser, request: dict[str, Any], parent: int) -> None:
     """Decode and end; never returns, so nothing of the parent's runs twice."""
     code = EXIT_BROKEN
     try:
@@ -95,7 +104,7 @@ def _child(recogniser: Recogniser, request: dict[str, Any], parent: int) -> None
             os._exit(EXIT_BROKEN)  # it died before we could ask to die with it
         _leave_the_parents_pipes()
         _limit(request["cpu_s"], request["memory_mb"])
-        _write(Path(request["out"]), _heard(recogniser, Path(request["wav"])))
+        _write(Path(request["out"]), _heard(recogniser, request))
         code = 0
     except BaseException as error:
         sys.stderr.write(f"{error!r}\n")
@@ -120,16 +129,20 @@ def _limit(cpu_s: int, memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _heard(recogniser: Recogniser, path: Path) -> dict[str, Any]:
+def _heard(recogniser: VoskRecogniser, request: dict[str, Any]) -> dict[str, Any]:
+    config = DecoderConfig(**request["config"])
+    grammar = Path(request["grammar"]) if request["grammar"] else None
     try:
-        with wave.open(str(path), "rb") as sound:
+        with wave.open(request["wav"], "rb") as sound:
             if (sound.getsampwidth(), sound.getnchannels()) != (2, 1):
                 raise wave.Error("not PCM16 mono")
-            return recogniser.recognise(_pieces(sound), sound.getframerate()).to_json()
+            rate_hz = sound.getframerate()
+            return recogniser.recognise(_pieces(sound), rate_hz, config, grammar).to_json()
     except XiangyinError as error:
-        return {"refused": error.message, "params": error.params}
+        return {"refused": error.message, "params": error.params, "field": error.field}
     except (wave.Error, EOFError, OSError):
-        return {"refused": N_("The decoder takes PCM16 mono WAV files only."), "params": {}}
+        plain = N_("The decoder takes PCM16 mono WAV files only.")
+        return {"refused": plain, "params": {}, "field": "file"}
 
 
 def _pieces(sound: wave.Wave_read) -> Iterator[bytes]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 from core.errors import N_, InvalidInput
@@ -13,11 +16,8 @@ from core.errors import N_, InvalidInput
 CHUNK_MS = 200
 """Step in which sound enters the decoder. Its text depends on the step, so there is one only."""
 
-CODE_VERSION = 1
-"""Raised when a change of our code can change the text of the same sound and model."""
-
-DECODER = {"chunk_ms": CHUNK_MS, "alternatives": 0, "code_version": CODE_VERSION}
-"""Stored beside each machine transcript: with the model's hash it says how the text was made."""
+CODE_VERSION = 2
+"""Raised when a change of our code can change what is heard in the same sound by the same model."""
 
 RATES_HZ = range(8_000, 48_001)
 SILENT, NOT_UNDERSTOOD = "silent", "not_understood"
@@ -45,6 +45,42 @@ def check_rate(sample_rate_hz: int) -> int:
 
 
 @dataclass(frozen=True)
+class DecoderConfig:
+    """All that decides, beside the model, what is heard in a sound.
+
+    ``gate``: long pauses are not decoded (transcribe.gate). ``alternatives``: most other hearings
+    kept for an utterance whose confidence (0-1) is below ``alternatives_below``; 0 for none.
+    ``grammar_sha256``: hash of the run-time grammar's file, None without one.
+    """
+
+    chunk_ms: int = CHUNK_MS
+    gate: bool = True
+    alternatives: int = 5
+    alternatives_below: float = 0.75
+    grammar_sha256: str | None = None
+    code_version: int = CODE_VERSION
+
+    def with_grammar(self, grammar: Path | None) -> DecoderConfig:
+        """The same with the grammar in this file, or without any."""
+        sha256 = hashlib.sha256(grammar.read_bytes()).hexdigest() if grammar else None
+        return replace(self, grammar_sha256=sha256)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data to store beside what was heard."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of ``to_json``; alike for alike configurations, in every process."""
+        plain = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(plain.encode()).hexdigest()
+
+
+STANDARD = DecoderConfig()
+"""How sounds are decoded where nobody asks for something else."""
+
+
+@dataclass(frozen=True)
 class Word:
     """词. Times in ms from the start of the sound; ``confidence`` 0-1 (1 = certain)."""
 
@@ -56,9 +92,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Utterance:
-    """语段: words between two pauses; never empty."""
+    """语段: words between two pauses; never empty.
+
+    ``alternatives``: other texts its sound may hold, likeliest first, where the words are in doubt.
+    ``side``: channel of a call recorded in two (0 left, 1 right), None for one programme.
+    """
 
     words: tuple[Word, ...]
+    alternatives: tuple[str, ...] = ()
+    side: int | None = None
 
     @property
     def text(self) -> str:
@@ -83,13 +125,15 @@ class Recognition:
     """All that was heard in one sound.
 
     ``diagnosis`` is set when no word was heard: "silent" (no voice in it) or "not_understood"
-    (a voice, but no words: another language, a bad line; a person must listen).
+    (a voice, but no words: another language, a bad line; a person must listen). ``remarks`` are
+    codes of what may have spoilt the words.
     """
 
     utterances: tuple[Utterance, ...]
     duration_ms: int
     sample_rate_hz: int
     diagnosis: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -113,18 +157,55 @@ class Recognition:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recognition:
         utterances = tuple(
-            Utterance(tuple(Word(**word) for word in utterance["words"]))
-            for utterance in data["utterances"]
+            Utterance(
+                tuple(Word(**word) for word in said["words"]),
+                tuple(said["alternatives"]),
+                said["side"],
+            )
+            for said in data["utterances"]
         )
-        return cls(**{**data, "utterances": utterances})
+        return cls(**{**data, "utterances": utterances, "remarks": tuple(data["remarks"])})
+
+
+class Listening(Protocol):
+    """Hears one sound while it comes in. ``finish`` ends it; batch and stream both go this way."""
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """What was heard so far, up to the last pause."""
+        ...
+
+    def feed(self, pcm: bytes) -> None:
+        """The next piece of PCM16LE mono sound, of any size, odd ones included."""
+        ...
+
+    def finish(self) -> Recognition:
+        """All that was heard; the same whatever pieces the sound came in."""
+        ...
 
 
 class Recogniser(Protocol):
-    """Hears one sound after the other; not safe to use from two threads at once."""
+    """Hears sounds, each independent of the last; not safe to use from two threads at once."""
 
-    def recognise(self, pcm: Iterable[bytes], sample_rate_hz: int) -> Recognition:
-        """Words of PCM16LE mono sound, given in pieces of any size, odd ones included.
+    def listen(
+        self,
+        sample_rate_hz: int,
+        config: DecoderConfig = STANDARD,
+        grammar: Path | None = None,
+    ) -> Listening:
+        """Begin a sound. Raises InvalidInput for a rate outside 8-48 kHz or a grammar that is none.
 
-        Raises InvalidInput for a rate outside 8-48 kHz. Each call is independent of the last.
+        ``grammar``: JSON file, a list of sentences (words with blanks between them) that become
+        the language model of this sound.
         """
+        ...
+
+    def recognise(
+        self,
+        pcm: Iterable[bytes],
+        sample_rate_hz: int,
+        config: DecoderConfig = STANDARD,
+        grammar: Path | None = None,
+    ) -> Recognition:
+        """``listen`` to a whole sound."""
         ...

@@ -19,7 +19,7 @@ from transcribe import catalogue
 PRELUDE = """
 import json, sys, wave
 from pathlib import Path
-from transcribe.vosk import VoskRecogniser, steps
+from transcribe.vosk import Steps, VoskRecogniser
 def pcm(path):
     sound = wave.open(path)
     return sound.readframes(sound.getnframes()), sound.getframerate()
@@ -94,7 +94,9 @@ def test_sound_enters_in_steps_of_200_ms_and_no_byte_is_lost() -> None:
 data = bytes(range(256)) * 101
 sizes = {size: [] for size in (1, 3, 6399, 6400, 6401, 30000)}
 for size, found in sizes.items():
-    pieces = list(steps((data[i:i + size] for i in range(0, len(data), size)), 6400))
+    steps = Steps(6400)
+    pieces = [step for i in range(0, len(data), size) for step in steps.add(data[i:i + size])]
+    pieces.append(steps.rest())
     found += [b"".join(pieces) == data, sorted({len(piece) for piece in pieces[:-1]})]
 show(list(sizes.values()))
 """
