@@ -69,6 +69,16 @@ def below(session: Session, code: str) -> set[str]:
     return found
 
 
+def above(session: Session, code: str) -> list[str]:
+    """Codes of the area itself and of those it belongs to, upward; empty when it is unknown."""
+    found: list[str] = []
+    area = session.get(Area, code)
+    while area is not None and area.code not in found:
+        found.append(area.code)
+        area = session.get(Area, area.parent_code) if area.parent_code else None
+    return found
+
+
 def villages(session: Session, within: str | None = None) -> list[Area]:
     """All villages (below ``within``), by code."""
     query = sa.select(Area).where(Area.level == "village").order_by(Area.code)

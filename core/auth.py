@@ -41,6 +41,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "speaker.read": frozenset({"recorder", "approver", "township", "county", "administrator"}),
     "speaker.edit": frozenset({"administrator"}),
     "people.edit": frozenset({"administrator"}),
+    "words.teach": frozenset({"operator", "township", "county"}),
 }
 """Right -> roles that have it (the rights table of the domain, as far as rooms ask for it)."""
 
