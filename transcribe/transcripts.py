@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -98,6 +99,7 @@ def store_heard(
     subject_id: int,
     recognition: Recognition,
     model: InstalledModel,
+    config: DecoderConfig = DecoderConfig(),
 ) -> Transcript:
     """Store what the machine heard as version 0; a later hearing becomes the next version.
 
@@ -121,6 +123,17 @@ def store_heard(
     session.add(transcript)
     session.flush()
     return transcript
+
+
+def _alternatives(recognition: Recognition) -> list[dict[str, Any]]:
+    """Other hearings of words[first:after], where an utterance has some."""
+    found, first = [], 0
+    for said in recognition.utterances:
+        after = first + len(said.words)
+        if said.alternatives:
+            found.append({"first": first, "after": after, "texts": list(said.alternatives)})
+        first = after
+    return found
 
 
 def clean(text: str) -> str:

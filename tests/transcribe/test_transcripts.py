@@ -10,7 +10,7 @@ from core.database import Database
 from core.errors import Conflict, InvalidInput
 from tests.conftest import on_both_databases
 from transcribe import catalogue, transcripts
-from transcribe.recogniser import Recognition, Utterance, Word, join
+from transcribe.recogniser import DecoderConfig, Recognition, Utterance, Word, join
 
 HEARD = Recognition(
     (
@@ -45,12 +45,7 @@ def test_what_the_machine_heard_is_version_0_with_all_that_explains_it(database:
         assert found.confidence == pytest.approx(0.8)
         assert (found.model_name, found.hears_people) == ("starter-zh", False)
         assert found.model_hash == catalogue.starter().tree_hash
-        assert found.decoder == {
-            "chunk_ms": 200,
-            "alternatives": 0,
-            "code_version": 1,
-            "sample_rate_hz": 8_000,
-        }
+        assert found.decoder == {**DecoderConfig().to_json(), "sample_rate_hz": 8_000}
         assert found.words[1] == {
             "text": "停水",
             "start_ms": 480,
@@ -195,6 +190,15 @@ def test_the_same_text_again_makes_no_version(database: Database, author: int) -
         store(session)
         same = transcripts.save_edit(session, "report", 7, " 我家停水两天\r\n", author, 0)
         assert same.version == 0
+
+
+def test_other_hearings_stand_beside_the_words_they_may_replace(database: Database) -> None:
+    doubtful = Utterance((Word("两天", 1500, 1900, 0.4),), ("良田", "两点"))
+    heard = Recognition((HEARD.utterances[0], doubtful), 2_000, 8_000, None, ("clipped",))
+    with database.write() as session:
+        found = transcripts.store_heard(session, "report", 7, heard, catalogue.starter())
+    assert found.alternatives == [{"first": 2, "after": 3, "texts": ["良田", "两点"]}]
+    assert found.remarks == ["clipped"]
 
 
 def test_control_characters_go_and_a_text_without_end_is_refused() -> None:
