@@ -14,7 +14,7 @@ from core.errors import N_, Conflict, InvalidInput
 from transcribe.align import TextWord, align
 from transcribe.catalogue import InstalledModel
 from transcribe.models import Transcript
-from transcribe.recogniser import DecoderConfig, Recognition
+from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 
 MAX_CHARACTERS = 40_000
 """Two hours of fast speech are about 35,000 characters."""
@@ -99,7 +99,7 @@ def store_heard(
     subject_id: int,
     recognition: Recognition,
     model: InstalledModel,
-    config: DecoderConfig = DecoderConfig(),
+    config: DecoderConfig = STANDARD,
 ) -> Transcript:
     """Store what the machine heard as version 0; a later hearing becomes the next version.
 
@@ -117,7 +117,9 @@ def store_heard(
         model_hash=model.tree_hash,
         hears_people=model.hears_people,
         diagnosis=recognition.diagnosis,
-        decoder={**DecoderConfig().to_json(), "sample_rate_hz": recognition.sample_rate_hz},
+        alternatives=_alternatives(recognition) or None,
+        remarks=list(recognition.remarks) or None,
+        decoder={**config.to_json(), "sample_rate_hz": recognition.sample_rate_hz},
         created_at=utc_now(),
     )
     session.add(transcript)
