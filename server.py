@@ -83,6 +83,7 @@ def background(services: object) -> list[Service]:
     from broadcast.playout import Closer
     from broadcast.wake import Waker
     from broadcast.wiring import handlers as broadcast_handlers
+    from cases.learning import Learner
     from cases.wiring import handlers as case_handlers
     from core.outbox import Dispatcher
     from desk.episode_words import handlers as episode_word_handlers
@@ -109,6 +110,7 @@ def background(services: object) -> list[Service]:
         Importer(database, services.store, services.sealer, config),
         Waker(database, config),
         Closer(database),
+        Learner(database),
     ]
 
 
@@ -122,6 +124,7 @@ def children(config: Settings) -> list[ChildSpec]:
     broker = (
         [] if config.mqtt_url else [ChildSpec("broker", [*python, "-m", "broadcast", "broker"])]
     )
+    live = [ChildSpec("live", [*python, "-m", "transcribe", "live"])] if config.live_streams else []
     return [
         *broker,
         ChildSpec("web", [*python, str(ROOT / "server.py"), "web"]),
@@ -129,6 +132,7 @@ def children(config: Settings) -> list[ChildSpec]:
             ChildSpec(name, [*python, "-m", "transcribe", "worker", "--name", name])
             for name in (f"decoder-{number}" for number in range(1, decoders + 1))
         ),
+        *live,
         ChildSpec("telephony", [*python, "-m", "hotline", "telephony"]),
         ChildSpec("signalling", [*python, "-m", "hotline", "signalling"]),
     ]

@@ -74,8 +74,10 @@ class Settings(BaseSettings):
     mqtt_url: str = Field("", description="Another broker's URL; empty: the embedded broker.")
 
     decoders: int = Field(0, description="Decoder processes; 0: cores - 1, at least 1.")
+    live_streams: int = Field(-1, description="Calls heard as they speak; -1: 2 x cores, 0: none.")
     model_dir: Path | None = Field(None, description="Vosk model; empty: installed, else starter.")
     decode_cpu_factor: float = Field(6.0, description="CPU seconds allowed per second of sound.")
+    queue_full_min: int = Field(120, description="Waiting sound (min) that stops bulk decoding.")
 
     upload_max_mb: int = Field(300, description="Largest sound file a station may upload.")
     report_upload_max_mb: int = Field(30, description="Largest sound file a villager may send.")

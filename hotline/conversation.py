@@ -21,11 +21,13 @@ from core.settings import Settings
 from hotline import dialogue, limits, prompts
 from hotline import steps as do
 from hotline.ask import ask
-from hotline.call import Call, HungUp, Key, PlayEnded, RecordingStopped, SpeechHeard
+from hotline.call import Call, HungUp, PlayEnded, RecordingStopped
 from hotline.journal import BELL, Journal, spool_of
 from hotline.number_block import LOW_WATER, NumberBlock
 from hotline.prompt_texts import reference_sounds
 from hotline.prompts import Prompts
+from hotline.telling import Telling
+from transcribe.stream import Announcer
 
 CALL_LIMIT_S = 900.0
 """No road through the dialogue takes longer; whatever does is ended."""
@@ -48,6 +50,7 @@ class ConversationFactory:
         self.prompts = spoken
         self.numbers = NumberBlock.from_settings(settings)
         self.spool = spool_of(settings)
+        self.announcer = Announcer(settings)
         self.monotonic_s = monotonic_s
         self._refilling: asyncio.Task[object] | None = None
 
@@ -69,11 +72,13 @@ class ConversationFactory:
             log.error("a call could not be written down", call_id=call.call_id, error=str(error))
             await self._apologise(call)
             return
+        telling = Telling(self.announcer)
         try:
-            await _Conversation(self, call, journal).run()
+            await _Conversation(self, call, journal, telling).run()
         except Exception as error:
             log.exception("the conversation broke", call_id=call.call_id, error=repr(error))
         finally:
+            telling.stop()
             journal.close()
             bell.ring(BELL)
 
@@ -103,10 +108,13 @@ class ConversationFactory:
 
 
 class _Conversation:
-    def __init__(self, factory: ConversationFactory, call: Call, journal: Journal) -> None:
+    def __init__(
+        self, factory: ConversationFactory, call: Call, journal: Journal, telling: Telling
+    ) -> None:
         self._factory = factory
         self._call = call
         self._journal = journal
+        self._telling = telling
         self._now = factory.monotonic_s
         self._token: int | None = None
         self._due_s = self._now()
@@ -121,7 +129,7 @@ class _Conversation:
                 if state.ended:
                     return
                 state, actions = dialogue.advance(state, event)
-                self._journal.note(state.state, _told(event))
+                self._journal.note(state.state, do.told(event))
         except BaseException as error:
             await asyncio.shield(self._break_off(error))
             raise
@@ -141,7 +149,7 @@ class _Conversation:
             if isinstance(event, PlayEnded) and event.token != self._token:
                 continue  # the end of something that was interrupted
             if isinstance(event, RecordingStopped):
-                self._recording = False
+                self._take_ended()
             return event
 
     async def _carry_out(
@@ -198,8 +206,10 @@ class _Conversation:
                 self._call.forget()
             case do.Record(take, keep_heard):
                 self._recording = True
+                path = self._journal.take_path(take)
+                self._telling.begin(path, self._journal.spoken_takes())
                 self._call.record(
-                    self._journal.take_path(take),
+                    path,
                     limit_s=limits.TAKE_LIMIT_S,
                     silence_s=limits.TAKE_SILENCE_S,
                     keep_heard=keep_heard,
@@ -208,6 +218,10 @@ class _Conversation:
                 self._call.stop_recording()
             case do.End(cause):
                 await self._call.hang_up(cause)
+
+    def _take_ended(self) -> None:
+        self._recording = False
+        self._telling.done()
 
     def _say(self, sounds: tuple[str, ...]) -> None:
         self._token = self._call.play(self._factory.prompts.sounds(sounds))
@@ -252,30 +266,9 @@ class _Conversation:
             while self._recording and (left_s := deadline_s - self._now()) > 0:
                 event = await self._call.next_event(left_s)
                 if isinstance(event, RecordingStopped):
-                    self._recording = False
+                    self._take_ended()
                 if event is None:
                     break
-
-
-def _told(event: do.Event) -> str:
-    """An event as a step of the journal: keys of menus are told, a PIN is never typed here."""
-    match event:
-        case Key(digit):
-            return f"key {digit}"
-        case PlayEnded():
-            return "prompt ended"
-        case SpeechHeard():
-            return "speech heard"
-        case RecordingStopped(reason, duration_ms, speech_ms):
-            return f"take ended: {reason}, {duration_ms} ms, speech {speech_ms} ms"
-        case HungUp(cause):
-            return f"hung up: {cause}"
-        case do.TimedOut():
-            return "timed out"
-        case do.ReferenceBound(number):
-            return "number bound" if number else "no number to be had"
-        case do.NotStored():
-            return "disk refused"
 
 
 def build(settings: Settings) -> ConversationFactory:

@@ -32,6 +32,7 @@ from hotline.damaged import set_aside
 from hotline.journal import BELL, CALL_FILE, Damaged, Entry, spool_of
 from hotline.models import CallRecord
 from hotline.presence import is_there, really_holds
+from transcribe.stream import Announcer
 
 LOOK_EVERY_S = 2.0
 WAIT_S = (1.0, 2.0, 5.0, 10.0)
@@ -68,6 +69,7 @@ class Importer:
         self._store = store
         self._sealer = sealer
         self._spool = spool_of(settings)
+        self._announcer = Announcer(settings)
         self._stop = threading.Event()
         self._not_before: dict[str, float] = {}
 
@@ -157,6 +159,9 @@ class Importer:
                     or (entry.reference_no is not None and not told)
                 )
             session.add(record)
+        for path in takes.sound_files(folder):
+            if arrival is None or takes.stream_key(path) != arrival.stream_key:
+                self._announcer.gone(takes.stream_key(path))
         log.info(
             "call imported",
             call_id=entry.call_id,
@@ -267,6 +272,7 @@ def _arrival(folder: Path, entry: Entry, found: list[takes.FoundTake]) -> intake
         consent_version=entry.consent_version,
         consent_channel=entry.consent_channel,
         consent_at=_instant(entry.consent_at),
+        stream_key=takes.stream_key(found[-1].path) if worth else None,
     )
 
 

@@ -169,6 +169,10 @@ class Journal:
         name = self.take_path(number).name
         self.entry.takes.append(Take(name, stopped.reason, stopped.duration_ms, stopped.speech_ms))
 
+    def spoken_takes(self) -> list[Path]:
+        """The finished takes in which there is any speech."""
+        return [self.folder / take.name for take in self.entry.takes if take.speech_ms > 0]
+
     def bind(self, number: str, pin_hash: str) -> None:
         """Put number and PIN on disk; OSError leaves the entry without them."""
         self.entry.reference_no, self.entry.pin_hash = number, pin_hash

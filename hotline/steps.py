@@ -37,6 +37,27 @@ Event = (
 )
 
 
+def told(event: Event) -> str:
+    """An event as a step of the journal: keys of menus are told, a PIN is never typed here."""
+    match event:
+        case Key(digit):
+            return f"key {digit}"
+        case PlayEnded():
+            return "prompt ended"
+        case SpeechHeard():
+            return "speech heard"
+        case RecordingStopped(reason, duration_ms, speech_ms):
+            return f"take ended: {reason}, {duration_ms} ms, speech {speech_ms} ms"
+        case HungUp(cause):
+            return f"hung up: {cause}"
+        case TimedOut():
+            return "timed out"
+        case ReferenceBound(number):
+            return "number bound" if number else "no number to be had"
+        case NotStored():
+            return "disk refused"
+
+
 @dataclass(frozen=True)
 class Answer:
     """Lift the receiver."""

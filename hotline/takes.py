@@ -45,6 +45,11 @@ def find(folder: Path, entry: Entry) -> list[FoundTake]:
     return [take for take in found if take.speech_ms > 0]
 
 
+def stream_key(path: Path) -> str:
+    """Names the live hearing of the take at ``path``, finished or not, and of those before it."""
+    return f"{path.parent.name}.{path.name.split('.')[0]}"
+
+
 def worth_a_report(takes: list[FoundTake], entry: Entry) -> bool:
     """Whether one take holds enough speech, or a number was promised for it already."""
     return any(take.speech_ms >= SPEECH_NEEDED_MS for take in takes) or (

@@ -26,14 +26,18 @@ def prepare(source: Path, target: Path, *, takes_8khz: bool = True) -> Path:
     return target
 
 
+def rates(*, takes_8khz: bool) -> tuple[int, ...]:
+    """The rates at which the decoder takes sound as it is."""
+    return (TELEPHONE_HZ, WIDE_HZ) if takes_8khz else (WIDE_HZ,)
+
+
 def _fits(source: Path, takes_8khz: bool) -> bool:
-    rates = (TELEPHONE_HZ, WIDE_HZ) if takes_8khz else (WIDE_HZ,)
     try:
         with wave.open(str(source), "rb") as found:
             return (
                 found.getnchannels() == 1
                 and found.getsampwidth() == 2
-                and found.getframerate() in rates
+                and found.getframerate() in rates(takes_8khz=takes_8khz)
                 and 0 < found.getnframes() <= MAX_S * found.getframerate()
             )
     except (wave.Error, EOFError, OSError):
