@@ -111,7 +111,9 @@ class LocalTerm(Base):
     """A word people of an area use: kind is village, nickname, official, shop or other.
 
     It holds for the area and everything below it. ``meaning`` says what it stands for (a nickname:
-    the village's name). ``unknown_to``: hash of the model that lacks it, ``known_to`` likewise.
+    the village's name). Rows of villages that came from the areas have no ``added_by_id``.
+    ``pieces``: list of [text, known]: the words the model hears it as, and what it lacks.
+    ``known_to``: hash of the model that can hear it, ``unknown_to``: of the one that cannot.
     """
 
     __tablename__ = "local_term"
@@ -121,6 +123,7 @@ class LocalTerm(Base):
     kind: Mapped[str] = mapped_column(sa.String(10))
     text: Mapped[str] = mapped_column(sa.String(40))
     meaning: Mapped[str | None] = mapped_column(sa.String(80))
+    pieces: Mapped[JsonList | None]
     known_to: Mapped[str | None] = mapped_column(sa.String(64))
     unknown_to: Mapped[str | None] = mapped_column(sa.String(64))
     added_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
@@ -154,15 +157,35 @@ class AreaGrammar(Base):
 
 
 class TranscriptGram(Base):
-    """Search index: which subject holds which pair of characters or of pinyin syllables."""
+    """Search index: which subject holds which pair of pinyin syllables (transcribe.grams).
+
+    Compared byte by byte, so that "ting" also finds what begins with it.
+    """
 
     __tablename__ = "transcript_gram"
 
-    gram: Mapped[str] = mapped_column(sa.String(24), primary_key=True)
+    gram: Mapped[str] = mapped_column(
+        sa.String(24).with_variant(sa.String(24, collation="C"), "postgresql"), primary_key=True
+    )
     subject_kind: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
     subject_id: Mapped[int] = mapped_column(primary_key=True)
 
-    __table_args__ = (sa.Index("ix_transcript_gram_subject", "subject_kind", "subject_id"),)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class SearchText(Base):
+    """What a subject is found by: its texts in the plain form of transcribe.grams, a line each.
+
+    ``sounds``: a syllable for each character, blanks between, in the same lines. Numbers of people
+    are in neither.
+    """
+
+    __tablename__ = "search_text"
+
+    subject_kind: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    subject_id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(sa.Text)
+    sounds: Mapped[str] = mapped_column(sa.Text)
 
 
 class RedactedSound(Base):

@@ -30,17 +30,26 @@ def upgrade() -> None:
 
     op.create_table(
         "transcript_gram",
-        sa.Column("gram", sa.String(length=24), nullable=False),
+        sa.Column(
+            "gram",
+            sa.String(length=24).with_variant(sa.String(24, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("subject_kind", sa.String(length=10), nullable=False),
         sa.Column("subject_id", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
             "gram", "subject_kind", "subject_id", name=op.f("pk_transcript_gram")
         ),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("transcript_gram", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_transcript_gram_subject", ["subject_kind", "subject_id"], unique=False
-        )
+    op.create_table(
+        "search_text",
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sounds", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subject_kind", "subject_id", name=op.f("pk_search_text")),
+    )
 
     op.create_table(
         "area_grammar",
@@ -66,12 +75,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_area_grammar_area_code"), ["area_code"], unique=False)
 
     op.create_table(
+        "learning",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("trained_at", UtcDateTime(), nullable=False),
+        sa.Column("until_case_id", sa.Integer(), nullable=False),
+        sa.Column("decisions", sa.Integer(), nullable=False),
+        sa.Column("kept_apart", sa.Integer(), nullable=False),
+        sa.Column("seed_f1", sa.Double(), nullable=False),
+        sa.Column("seed_f1_before", sa.Double(), nullable=False),
+        sa.Column("decided_f1", sa.Double(), nullable=True),
+        sa.Column("decided_f1_before", sa.Double(), nullable=True),
+        sa.Column("in_use", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_learning")),
+    )
+    op.create_table(
         "local_term",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("area_code", sa.String(length=12), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("text", sa.String(length=40), nullable=False),
         sa.Column("meaning", sa.String(length=80), nullable=True),
+        sa.Column("pieces", Json, nullable=True),
         sa.Column("known_to", sa.String(length=64), nullable=True),
         sa.Column("unknown_to", sa.String(length=64), nullable=True),
         sa.Column("added_by_id", sa.Integer(), nullable=True),
@@ -192,13 +216,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_local_term_area_code"))
 
     op.drop_table("local_term")
+    op.drop_table("learning")
     with op.batch_alter_table("area_grammar", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_area_grammar_area_code"))
 
     op.drop_table("area_grammar")
-    with op.batch_alter_table("transcript_gram", schema=None) as batch_op:
-        batch_op.drop_index("ix_transcript_gram_subject")
-
+    op.drop_table("search_text")
     op.drop_table("transcript_gram")
     with op.batch_alter_table("hearing", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hearing_pcm_sha256"))
