@@ -11,10 +11,8 @@ the process and its children, those that pause included.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -24,14 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import N_, XiangyinError
+from transcribe import child
 from transcribe.recogniser import CHUNK_MS, DecoderConfig
 from transcribe.vosk import VoskRecogniser
 
-PR_SET_PDEATHSIG = 1
 WARM_UP_HZ = 16_000
-EXIT_BROKEN = 3
 SIGNALS = {"abort": signal.SIGKILL, "pause": signal.SIGSTOP, "resume": signal.SIGCONT}
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Forge:
@@ -79,7 +75,7 @@ class Forge:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(self._recogniser, request, parent)
+            child.run(parent, lambda: _decode(self._recogniser, request))
         self._pids[pid] = request["id"]
 
     def _reap(self) -> None:
@@ -95,38 +91,12 @@ def _say(answer: dict[str, Any]) -> None:
         left = left[os.write(1, left) :]
 
 
-def _child(recogniser: VoskRecogniser, request: dict[str, Any], parent: int) -> None:
-    """Decode and end; never returns, so nothing of the parent's runs twice."""
-    code = EXIT_BROKEN
-    try:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(EXIT_BROKEN)  # it died before we could ask to die with it
-        _leave_the_parents_pipes()
-        _limit(request["cpu_s"], request["memory_mb"])
-        _write(Path(request["out"]), _heard(recogniser, request))
-        code = 0
-    except BaseException as error:
-        sys.stderr.write(f"{error!r}\n")
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
-
-
-def _leave_the_parents_pipes() -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-
-
-def _limit(cpu_s: int, memory_mb: int) -> None:
-    mapped_pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = mapped_pages * resource.getpagesize() + memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 2))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _decode(recogniser: VoskRecogniser, request: dict[str, Any]) -> int:
+    """In the child."""
+    child.limit_memory(request["memory_mb"])
+    child.limit_cpu(request["cpu_s"])
+    _write(Path(request["out"]), _heard(recogniser, request))
+    return 0
 
 
 def _heard(recogniser: VoskRecogniser, request: dict[str, Any]) -> dict[str, Any]:
@@ -157,12 +127,20 @@ def _write(out: Path, answer: dict[str, Any]) -> None:
     part.replace(out)
 
 
+def load(model: Path) -> VoskRecogniser:
+    """A recogniser to fork from; any exception when the model does not load.
+
+    Buffers that the library takes once are shared by fork. OpenBLAS spins forever when it gets
+    none: so it takes them here, before the children's limits.
+    """
+    recogniser = VoskRecogniser(model)
+    recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ)
+    return recogniser
+
+
 def main(arguments: list[str]) -> int:
     try:
-        recogniser = VoskRecogniser(Path(arguments[0]))
-        # Buffers that the library takes once are shared by fork. OpenBLAS spins forever when it
-        # gets none: so it takes them here, before the children's limits.
-        recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ)
+        recogniser = load(Path(arguments[0]))
     except Exception as error:  # vosk raises bare Exception
         sys.stderr.write(f"{error}\n")
         return 1

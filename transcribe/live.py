@@ -23,7 +23,7 @@ from core.errors import N_, Conflict
 from core.settings import Settings
 from transcribe import audio, catalogue, child, following, turns
 from transcribe.catalogue import InstalledModel
-from transcribe.recogniser import DecoderConfig, Recogniser
+from transcribe.recogniser import STANDARD, Recogniser
 from transcribe.stream import News, Shelf, Standing, socket_path
 from transcribe.turns import Stream
 
@@ -32,7 +32,6 @@ LOOK_AT_MODEL_S = 2.0
 SWEEP_S = 600.0
 NEWS_BYTES = 65_536
 LEAST_CPU_S, MEMORY_MB = 20, 1024
-WARM_UP_HZ = 16_000
 RESTARTS = 1
 """A child that crashed on a sound is tried once more; a decoder meets the sound anyway."""
 
@@ -48,7 +47,7 @@ class Live:
 
     def __init__(self, settings: Settings, recogniser: Recogniser, model: InstalledModel) -> None:
         self._settings, self._recogniser, self._model = settings, recogniser, model
-        self._config = DecoderConfig()
+        self._config = STANDARD
         self._shelf = Shelf(settings)
         self._cores = len(os.sched_getaffinity(0))
         self._cap = cap(settings, self._cores)
@@ -283,14 +282,12 @@ def serve(settings: Settings, on_ready: Callable[[], None]) -> None:
 
     Raises ToolFailed or InvalidInput when the model does not load.
     """
-    from transcribe.vosk import VoskRecogniser  # loads libvosk: only here
+    from transcribe import decoding  # loads libvosk: only here
 
     model = catalogue.current(settings)
     if model.warning:
         log.warning(model.warning, model=model.name)
-    recogniser = VoskRecogniser(model.path)
-    recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ)  # see transcribe.decoding.main
-    live = Live(settings, recogniser, model)
+    live = Live(settings, decoding.load(model.path), model)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: live.stop())
     live.run(on_ready)
