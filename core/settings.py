@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     decoders: int = Field(0, description="Decoder processes; 0: cores - 1, at least 1.")
     live_streams: int = Field(-1, description="Calls heard as they speak; -1: 2 x cores, 0: none.")
     model_dir: Path | None = Field(None, description="Vosk model; empty: installed, else starter.")
+    model_mirror: str = Field("", description="Web folder with model archives; empty: publisher.")
     decode_cpu_factor: float = Field(6.0, description="CPU seconds allowed per second of sound.")
     queue_full_min: int = Field(120, description="Waiting sound (min) that stops bulk decoding.")
 

@@ -1,28 +1,26 @@
-"""Which speech model is in use, which ones are installed, and how one gets in.
+"""Which speech models are installed, and which one is used for what.
 
-Models live in ``<data_dir>/models/<name>``; the file ``current`` beside them names the chosen one.
-Without any, the starter of the repository is used: it hears synthetic voices and not people.
+Models live in ``<data_dir>/models/<name>``; ``transcribe.choices`` beside them says where each is
+used. Without any choice the starter of the repository is used: it hears synthetic voices and not
+people. How a model gets in: ``transcribe.install``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
-import os
-import re
 import shutil
+import tempfile
 import uuid
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import N_, InvalidInput, ToolFailed
-from transcribe import unpack
+from core.errors import N_, Conflict, InvalidInput
+from transcribe import choices, features, records, unpack
+from transcribe.choices import Place
 from transcribe.trial import try_model
 
 if TYPE_CHECKING:  # pydantic takes longer to load than a short sound to decode
@@ -32,17 +30,9 @@ STARTER = Path(__file__).resolve().parent / "starter" / "zh"
 STARTER_NAME = "starter-zh"
 STARTER_WARNING = N_(
     "The starter model is in use. It hears synthetic voices and NOT people: its text of a real "
-    "caller is wrong. Install a real model: python -m transcribe models install --zip FILE"
+    "caller is wrong. Install a real model: python -m transcribe models install "
+    "vosk-model-small-cn-0.22"
 )
-KNOWN_ZIPS = {
-    "vosk-model-small-cn-0.22.zip": (
-        "3af8b0e7e0f835ae9d414ce5df580237a3cfb08d586c9fbbb0f7ff29ad5b14ba"
-    )
-}
-"""SHA-256 of published archives, as far as a trustworthy one is known. None is invented."""
-
-_CURRENT = "current"
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 log = logging.getLogger("transcribe.catalogue")
 
 
@@ -66,20 +56,29 @@ class InstalledModel:
         return None if self.hears_people else STARTER_WARNING
 
 
-def current(settings: Settings) -> InstalledModel:
-    """The model to use: ``model_dir`` of the settings, else the chosen one, else the starter.
+def choice_for(
+    settings: Settings, area_codes: Sequence[str] = (), language: str | None = None
+) -> InstalledModel:
+    """The model for a sound of the area ``area_codes[0]`` (the areas above it follow).
 
-    Raises InvalidInput when ``model_dir`` is no model.
+    ``model_dir`` of the settings wins; then the first choice of: the own area, those above, the
+    ``language``, the default; then the starter. A chosen model that is gone is passed over and
+    logged. Cheap enough to ask before each job; a new choice holds at once. Raises InvalidInput
+    when ``model_dir`` is no model or the choices are damaged.
     """
     if settings.model_dir is not None:
         return at(settings.model_dir)
-    chosen = _chosen_name(settings)
-    if chosen is not None:
-        path = folder(settings) / chosen
-        if unpack.is_model(path):
+    for name in choices.read(folder(settings)).names(area_codes, language):
+        path = path_of(settings, name)
+        if path is not None:
             return at(path)
-        log.warning("the chosen speech model %s is gone, using the starter", chosen)
+        log.warning("the chosen speech model %s is gone", name)
     return starter()
+
+
+def current(settings: Settings) -> InstalledModel:
+    """The default model: what is used where nothing else is chosen."""
+    return choice_for(settings)
 
 
 def starter() -> InstalledModel:
@@ -99,7 +98,7 @@ def at(path: Path) -> InstalledModel:
         path=path,
         tree_hash=tree_hash(path),
         hears_people=_acoustic_model_hash(path) != _acoustic_model_hash(STARTER),
-        takes_8khz=_takes_8khz(path),
+        takes_8khz=features.takes_8khz(path),
     )
 
 
@@ -114,119 +113,90 @@ def folder(settings: Settings) -> Path:
     return settings.folder("models")
 
 
-def choose(settings: Settings, name: str) -> InstalledModel:
-    """Use the installed model ``name`` from now on; decoders follow before their next job."""
-    known = {model.name: model for model in installed(settings)}
-    if name not in known:
+def path_of(settings: Settings, name: str) -> Path | None:
+    """The folder of the installed model ``name`` (the starter included), None when it is gone."""
+    if name == STARTER_NAME:
+        return STARTER
+    path = folder(settings) / name
+    return path if choices.SAFE_NAME.fullmatch(name) and unpack.is_model(path) else None
+
+
+def named(settings: Settings, name: str) -> InstalledModel:
+    """The installed model ``name``; InvalidInput when there is none."""
+    path = path_of(settings, name)
+    if path is None:
         raise InvalidInput(
             N_("No model called %(name)s is installed."), field="model", params={"name": name}
         )
-    chosen = folder(settings) / _CURRENT
-    part = folder(settings) / f".{uuid.uuid4().hex}.part"
-    with part.open("w", encoding="utf-8") as out:
-        out.write(name)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(chosen)
-    return known[name]
+    return at(path)
 
 
-def install_zip(path: Path, settings: Settings, *, sha256: str | None = None) -> InstalledModel:
-    """Install the model in the archive ``path`` and choose it; nothing changes when that fails.
+def choose(
+    settings: Settings, name: str, place: Place | None = None, *, accept_changes: bool = False
+) -> InstalledModel:
+    """Use the installed model ``name`` at ``place`` (None: by default) from the next sound on.
 
-    Any of Vosk's layouts, with or without a top folder. ``sha256``: expected hash of the archive.
-    Raises InvalidInput (damaged, malicious, no model, wrong hash) or ToolFailed (does not load).
+    The model is tried first, in a process that may crash. Nothing changes when it is not there
+    (InvalidInput), when its files are no longer those that were installed (Conflict, unless
+    ``accept_changes``: somebody tuned them on purpose) or when it does not load (ToolFailed).
     """
-    if not path.is_file():
-        raise InvalidInput(N_("There is no such file."), field="file")
-    _check_archive(path, sha256 or KNOWN_ZIPS.get(path.name))
-    try:
-        with zipfile.ZipFile(path) as opened:
-            unpack.check_space(folder(settings), sum(e.file_size for e in opened.infolist()))
-    except zipfile.BadZipFile as error:
-        raise InvalidInput(
-            N_("The ZIP file is damaged or is none (%(reason)s). Fetch it again."),
-            field="file",
-            params={"reason": str(error)},
-        ) from error
-    return _install(settings, path.stem, lambda into: unpack.from_zip(path, into, unpack.Budget()))
+    model = named(settings, name)
+    _check_unchanged(settings, model, accept_changes)
+    with tempfile.TemporaryDirectory(prefix="xiangyin-trial-") as work_dir:
+        try_model(model.path, Path(work_dir) / "trial")
+    if accept_changes and model.path != STARTER:
+        known = records.installed(folder(settings), name) or {}
+        facts = {**known, "tree_hash": model.tree_hash}
+        records.keep_installed(folder(settings), name, facts)
+    return put_in_use(settings, model, place)
 
 
-def install_dir(path: Path, settings: Settings) -> InstalledModel:
-    """Install a copy of the model in the folder ``path`` and choose it; as ``install_zip``."""
-    return _install(
-        settings,
-        path.resolve().name,
-        lambda into: unpack.from_folder(path, into, unpack.Budget()),
-    )
+def put_in_use(
+    settings: Settings, model: InstalledModel, place: Place | None = None
+) -> InstalledModel:
+    """``choose`` without trying the model: for who has just tried it."""
+    choices.change(folder(settings), lambda old: old.having(place or Place(), model.name))
+    return model
 
 
-def _install(settings: Settings, name: str, fill: Callable[[Path], None]) -> InstalledModel:
-    with _installing(settings) as incoming:
-        content = incoming / "content"
-        content.mkdir()
-        fill(content)
-        root = unpack.model_root(content)
-        try_model(root, incoming / "trial")
-        name = root.name if root != content else name
-        if not _SAFE_NAME.fullmatch(name) or name in (_CURRENT, STARTER_NAME):
-            name = "model"
-        target, digest = folder(settings) / name, tree_hash(root)
-        if target.exists() and tree_hash(target) != digest:
-            target = folder(settings) / f"{name}-{digest[:8]}"
-        if not target.exists():
-            _sync_tree(root)
-            root.rename(target)
-        return choose(settings, target.name)
+def release(settings: Settings, place: Place) -> None:
+    """Choose nothing at ``place``: the area above, the language or the default holds there."""
+    choices.change(folder(settings), lambda old: old.having(place, None))
 
 
-@contextmanager
-def _installing(settings: Settings) -> Iterator[Path]:
-    """A folder for one installation; what an earlier one left behind when it was killed goes."""
-    models = folder(settings)
-    with (models / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ToolFailed(
-                N_("Another model is being installed. Try again when it is done.")
-            ) from None
-        for left in models.glob(".incoming-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        incoming = models / f".incoming-{uuid.uuid4().hex}"
-        incoming.mkdir()
-        try:
-            yield incoming
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+def remove(settings: Settings, name: str) -> None:
+    """Delete the installed model ``name``; Conflict while it is chosen anywhere."""
+    model = named(settings, name)
+    if model.path == STARTER:
+        raise InvalidInput(N_("The starter model belongs to the program."), field="model")
+    if settings.model_dir is not None and settings.model_dir.resolve() == model.path:
+        raise Conflict(N_("XIANGYIN_MODEL_DIR names this model. Change that first."))
+    doomed = folder(settings) / f".removed-{uuid.uuid4().hex}"
+
+    def unless_chosen(now: choices.Choices) -> choices.Choices:
+        if now.places(name):
+            raise Conflict(N_("This model is in use. Choose another one for its places first."))
+        model.path.rename(doomed)
+        return now
+
+    choices.change(folder(settings), unless_chosen)
+    records.forget_installed(folder(settings), name)
+    for left in folder(settings).glob(".removed-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
-def _sync_tree(root: Path) -> None:
-    for path in root.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-
-
-def _check_archive(path: Path, expected: str | None) -> None:
-    if expected is None:
+def _check_unchanged(settings: Settings, model: InstalledModel, accept_changes: bool) -> None:
+    known = records.installed(folder(settings), model.name)
+    if model.path == STARTER or known is None or accept_changes:
         return
-    with path.open("rb") as stream:
-        seen = hashlib.file_digest(stream, "sha256").hexdigest()
-    if seen != expected.lower():
-        raise InvalidInput(
-            N_("The file is not the expected one (SHA-256 %(seen)s). Fetch it again."),
-            field="file",
-            params={"seen": seen},
+    if known["tree_hash"] != model.tree_hash:
+        raise Conflict(
+            N_(
+                "The files of %(name)s are not those that were installed. Remove it and install "
+                "it again; if you changed them on purpose, say so (--accept-changes)."
+            ),
+            params={"name": model.name},
         )
-
-
-def _chosen_name(settings: Settings) -> str | None:
-    try:
-        name = (folder(settings) / _CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
-    return name if _SAFE_NAME.fullmatch(name) and name != STARTER_NAME else None
 
 
 def tree_hash(path: Path) -> str:
@@ -260,15 +230,3 @@ def _acoustic_model_hash(path: Path) -> str:
 def _file_hash(path: Path, _size: int, _changed_ns: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _takes_8khz(path: Path) -> bool:
-    found = path / "conf/mfcc.conf" if (path / "conf/mfcc.conf").is_file() else path / "mfcc.conf"
-    try:
-        options = dict(
-            line.strip().lstrip("-").partition("=")[::2]
-            for line in found.read_text(encoding="utf-8").splitlines()
-        )
-    except OSError:
-        return False
-    return options.get("allow-upsample") == "true" or options.get("sample-frequency") == "8000"

@@ -14,7 +14,7 @@ import pytest
 from core.errors import InvalidInput, ToolFailed, XiangyinError
 from core.settings import Settings
 from tests.transcribe.conftest import Spoken
-from transcribe import audio, catalogue, unpack
+from transcribe import audio, catalogue, install, unpack
 from transcribe.decoder import Decoder
 
 HCLG = Path(__file__).with_name("HCLG.fst")
@@ -80,7 +80,7 @@ def test_every_layout_installs_from_a_zip_with_and_without_folders_and_hears(
     source = tmp_path / "source"
     layout(source)
     archive = zipped(source, tmp_path / "model-of-ours.zip", top)
-    model = catalogue.install_zip(archive, config)
+    model = install.from_zip(archive, config)
     assert model.name == ("vosk-model-test" if top else "model-of-ours")
     assert catalogue.current(config) == model
     assert everything(model.path) == everything(source)
@@ -94,7 +94,7 @@ def test_parts_of_a_model_that_we_do_not_know_come_along(config: Settings, tmp_p
     layered(tmp_path / "source")
     (tmp_path / "source" / "rescore").mkdir()
     (tmp_path / "source" / "rescore" / "notes").write_text("x")
-    model = catalogue.install_dir(tmp_path / "source", config)
+    model = install.from_folder(tmp_path / "source", config)
     assert (model.path / "rescore" / "notes").read_text() == "x"
 
 
@@ -102,7 +102,7 @@ def test_the_starter_in_foreign_clothes_still_does_not_hear_people(
     config: Settings, tmp_path: Path
 ) -> None:
     flat(tmp_path / "vosk-model-cn-0.22")
-    model = catalogue.install_dir(tmp_path / "vosk-model-cn-0.22", config)
+    model = install.from_folder(tmp_path / "vosk-model-cn-0.22", config)
     assert model.name == "vosk-model-cn-0.22"
     assert not model.hears_people
 
@@ -124,12 +124,12 @@ def test_another_model_of_the_same_name_stands_beside_the_first(
     config: Settings, tmp_path: Path
 ) -> None:
     layered(tmp_path / "m")
-    first = catalogue.install_dir(tmp_path / "m", config)
-    assert catalogue.install_dir(tmp_path / "m", config) == first
+    first = install.from_folder(tmp_path / "m", config)
+    assert install.from_folder(tmp_path / "m", config) == first
     (tmp_path / "m" / "conf" / "model.conf").write_text(
         (tmp_path / "m" / "conf" / "model.conf").read_text().replace("--beam=13.0", "--beam=12.0")
     )
-    second = catalogue.install_dir(tmp_path / "m", config)
+    second = install.from_folder(tmp_path / "m", config)
     assert second.name == f"m-{second.tree_hash[:8]}"
     assert [model.name for model in catalogue.installed(config)] == ["starter-zh", "m", second.name]
     assert catalogue.choose(config, "m") == first == catalogue.current(config)
@@ -137,7 +137,7 @@ def test_another_model_of_the_same_name_stands_beside_the_first(
 
 def test_model_dir_of_the_settings_wins(config: Settings, tmp_path: Path) -> None:
     layered(tmp_path / "one")
-    catalogue.install_dir(tmp_path / "one", config)
+    install.from_folder(tmp_path / "one", config)
     static_graph(tmp_path / "other")
     chosen = config.model_copy(update={"model_dir": tmp_path / "other"})
     assert catalogue.current(chosen).path == tmp_path / "other"
@@ -147,7 +147,7 @@ def test_model_dir_of_the_settings_wins(config: Settings, tmp_path: Path) -> Non
 
 def test_a_chosen_model_that_vanished_leaves_the_starter(config: Settings, tmp_path: Path) -> None:
     layered(tmp_path / "m")
-    shutil.rmtree(catalogue.install_dir(tmp_path / "m", config).path)
+    shutil.rmtree(install.from_folder(tmp_path / "m", config).path)
     assert catalogue.current(config).name == "starter-zh"
 
 
@@ -193,12 +193,12 @@ def test_a_model_that_does_not_load_is_refused_with_a_reason_and_nothing_changes
     spoil: Callable[[Path], None], reason: str, config: Settings, tmp_path: Path
 ) -> None:
     layered(tmp_path / "good")
-    used = catalogue.install_dir(tmp_path / "good", config)
+    used = install.from_folder(tmp_path / "good", config)
     before = everything(catalogue.folder(config))
     layered(tmp_path / "bad")
     spoil(tmp_path / "bad")
     with pytest.raises(XiangyinError, match=reason):
-        catalogue.install_dir(tmp_path / "bad", config)
+        install.from_folder(tmp_path / "bad", config)
     assert everything(catalogue.folder(config)) == before
     assert catalogue.current(config) == used
 
@@ -228,7 +228,7 @@ def test_an_archive_that_reaches_outside_is_refused(
 ) -> None:
     archive = evil(tmp_path / "evil.zip", name, mode)
     with pytest.raises(InvalidInput, match="does not belong in a model"):
-        catalogue.install_zip(archive, config)
+        install.from_zip(archive, config)
     assert not (tmp_path / "out").exists()
     assert everything(catalogue.folder(config)) == []
 
@@ -248,18 +248,18 @@ def test_a_damaged_archive_and_a_wrong_hash_are_refused(config: Settings, tmp_pa
     archive = zipped(tmp_path / "m", tmp_path / "m.zip")
     content = archive.read_bytes()
     with pytest.raises(InvalidInput, match="not the expected one"):
-        catalogue.install_zip(archive, config, sha256="0" * 64)
+        install.from_zip(archive, config, sha256="0" * 64)
     archive.write_bytes(content[: len(content) // 2])
     with pytest.raises(InvalidInput, match="damaged"):
-        catalogue.install_zip(archive, config)
+        install.from_zip(archive, config)
     flipped = bytearray(content)
     flipped[len(content) // 3] ^= 0xFF
     archive.write_bytes(flipped)
     with pytest.raises(InvalidInput, match="damaged"):
-        catalogue.install_zip(archive, config)
+        install.from_zip(archive, config)
     archive.write_bytes(content)
     seen = hashlib.sha256(content).hexdigest()
-    assert catalogue.install_zip(archive, config, sha256=seen.upper()).name == "m"
+    assert install.from_zip(archive, config, sha256=seen.upper()).name == "m"
 
 
 def test_a_file_that_calls_itself_a_published_model_must_be_it(
@@ -268,7 +268,7 @@ def test_a_file_that_calls_itself_a_published_model_must_be_it(
     layered(tmp_path / "m")
     archive = zipped(tmp_path / "m", tmp_path / "vosk-model-small-cn-0.22.zip")
     with pytest.raises(InvalidInput, match="not the expected one"):
-        catalogue.install_zip(archive, config)
+        install.from_zip(archive, config)
 
 
 def test_two_installations_do_not_mix_and_a_killed_one_leaves_no_litter(
@@ -278,12 +278,12 @@ def test_two_installations_do_not_mix_and_a_killed_one_leaves_no_litter(
     litter = catalogue.folder(config) / ".incoming-dead"
     litter.mkdir()
     with (
-        catalogue._installing(config),
+        install._installing(config),
         pytest.raises(ToolFailed, match="being installed"),
     ):
-        catalogue.install_dir(tmp_path / "m", config)
+        install.from_folder(tmp_path / "m", config)
     assert not litter.exists()
-    assert catalogue.install_dir(tmp_path / "m", config).name == "m"
+    assert install.from_folder(tmp_path / "m", config).name == "m"
 
 
 def test_a_model_that_is_deaf_to_8_khz_gets_its_telephone_sound_at_16_khz(

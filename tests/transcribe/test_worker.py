@@ -23,7 +23,7 @@ from core.models import OutboxEvent
 from core.settings import Settings
 from tests.conftest import ROOT
 from tests.transcribe.conftest import Spoken, write_wav
-from transcribe import catalogue, jobs, transcripts
+from transcribe import catalogue, install, jobs, transcripts
 from transcribe.decoder import Decoder
 from transcribe.models import Transcript, TranscriptionJob
 from transcribe.recogniser import Recognition
@@ -171,9 +171,9 @@ def test_two_workers_of_one_name_do_not_run_together(
 class Poisoned(Decoder):
     """The real decoder; whoever decodes a sound longer than a minute is killed by an abort."""
 
-    def decode(self, wav: Path, *, on_wait: Callable[[], None] = lambda: None) -> Recognition:
+    def decode(self, wav: Path, **options: object) -> Recognition:  # type: ignore[override]
         if wav.stat().st_size < 60 * 16_000 * 2:
-            return super().decode(wav, on_wait=on_wait)
+            return super().decode(wav, **options)  # type: ignore[arg-type]
         assert self.pid is not None
 
         def strike(pid: int) -> None:
@@ -183,7 +183,7 @@ class Poisoned(Decoder):
         thread = threading.Thread(target=strike, args=(self.pid,))
         thread.start()
         try:
-            return super().decode(wav, on_wait=on_wait)
+            return super().decode(wav, **options)  # type: ignore[arg-type]
         finally:
             thread.join()
 
@@ -279,7 +279,7 @@ def test_a_model_chosen_while_a_worker_runs_is_used_for_the_next_sound(
     ask(database, store, 1, spoken.wide)
     here()
     wait_for(lambda: text(database, 1) is not None, "the first")
-    catalogue.install_dir(catalogue.STARTER, config)
+    install.from_folder(catalogue.STARTER, config)
     ask(database, store, 2, spoken.wide)
     wait_for(lambda: text(database, 2) is not None, "the second")
     with database.read() as session:
@@ -353,7 +353,7 @@ def test_a_lost_lease_ends_the_decoding_and_leaves_the_job_to_the_other(
     here: Callable[..., Worker],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("transcribe.worker.RENEW_S", 0.0)
+    monkeypatch.setattr("transcribe.watch.RENEW_S", 0.0)
     job_id = ask(database, store, 1, long_sound)
     here()
     wait_for(lambda: state(database, job_id) == "running", "the claim")
