@@ -79,6 +79,18 @@ def above(session: Session, code: str) -> list[str]:
     return found
 
 
+def upward(session: Session, code: str | None) -> list[str]:
+    """Codes of the area and of all above it, the own one first; nothing for None or unknown."""
+    found: list[str] = []
+    while code is not None and code not in found:
+        area = session.get(Area, code)
+        if area is None:
+            break
+        found.append(code)
+        code = area.parent_code
+    return found
+
+
 def villages(session: Session, within: str | None = None) -> list[Area]:
     """All villages (below ``within``), by code."""
     query = sa.select(Area).where(Area.level == "village").order_by(Area.code)

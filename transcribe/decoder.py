@@ -117,15 +117,17 @@ class Decoder:
         *,
         grammar: Path | None = None,
         task: str | None = None,
+        cpu_share: float = 1.0,
         on_wait: Callable[[], None] = _nothing,
     ) -> Recognition:
         """What is said in ``wav`` (PCM16 mono). ``on_wait`` is called often; raising aborts.
 
         ``grammar``: JSON list of sentences, the language model of this sound. ``task``: a name
-        of the caller's choice to ``pause`` it by. Raises InvalidInput for a file or a grammar that
+        of the caller's choice to ``pause`` it by. ``cpu_share``: part (0-1) of the processor time
+        allowed to a sound of its length. Raises InvalidInput for a file or a grammar that
         is none, a DecoderFailed for a sound that broke it.
         """
-        process, cpu_s = self._started(), self._allowed_cpu_s(wav)
+        process, cpu_s = self._started(), self._allowed_cpu_s(wav, cpu_share)
         number, since = process.new_id(), self._complaints.so_far()
         out = self._work_dir / f"{number}.json"
         request = {
@@ -196,7 +198,7 @@ class Decoder:
             if task is not None:
                 self._running.pop(task, None)
 
-    def _allowed_cpu_s(self, wav: Path) -> int:
+    def _allowed_cpu_s(self, wav: Path, share: float) -> int:
         try:
             with wave.open(str(wav), "rb") as sound:
                 frames = min(sound.getnframes(), wav.stat().st_size)  # a header may lie
@@ -205,7 +207,7 @@ class Decoder:
             raise InvalidInput(
                 N_("The decoder takes PCM16 mono WAV files only."), field="file"
             ) from None
-        return max(self._least_cpu_s, math.ceil(duration_s * self._cpu_factor))
+        return math.ceil(max(self._least_cpu_s, duration_s * self._cpu_factor) * share)
 
     def _judge(self, status: int, cpu_s: int, since: int) -> None:
         if status == 0:

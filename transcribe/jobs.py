@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import bell, outbox
 from core.clock import utc_now
-from core.database import Database, claimed
+from core.database import claimed
 from core.errors import N_, Conflict
-from transcribe import transcripts
+from recordings.models import Clip
+from transcribe import claims, order, transcripts
 from transcribe.catalogue import InstalledModel
+from transcribe.claims import Claim
+from transcribe.failures import FAILURES as FAILURES
+from transcribe.failures import MODEL_FAILS
 from transcribe.models import Transcript, TranscriptionJob
-from transcribe.recogniser import Recognition
+from transcribe.pressure import Pressure as Pressure
+from transcribe.pressure import expected_s as expected_s
+from transcribe.pressure import pressure as pressure
+from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 
 BELL = "transcribe"
-LEASE_S = 120
-MAX_TRIES = 3
 PAUSE_S = 5
 """After the first failed try; twice that after the second. Others go first meanwhile."""
 
-PUSH_BACK = 4
-"""A sound of ten minutes lets shorter ones of the next forty minutes go first, then no more."""
-
-WORKER_DIED = "worker_died"
-FAILURES = {
-    WORKER_DIED: N_("The decoder's process died three times while it worked on this sound."),
-    "decoder_crashed": N_("The decoder crashed on this sound three times."),
-    "decoder_too_slow": N_("Decoding took too long three times: noise or another language?"),
-    "decoder_gone": N_("The decoder was gone three times when this sound was its turn."),
-    "invalid_input": N_("This is no sound that can be decoded."),
-    "not_found": N_("The sound is missing from the store."),
-    "tool_failed": N_("The sound could not be brought into the decoder's form."),
-    "internal": N_("A fault of the program kept this sound from being decoded."),
-}
-"""failure_code -> what to tell people (an English template for the translators)."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A job that is ours until the lease ends; ``try_no`` makes it differ from later claims."""
-
-    job_id: int
-    subject_kind: str
-    subject_id: int
-    audio_sha256: str
-    worker: str
-    try_no: int
+MODEL_WAIT_S = 60
+"""A job whose model does not load is looked at again after this."""
 
 
 def enqueue(
@@ -64,10 +42,12 @@ def enqueue(
     stream_key: str | None = None,
     area_code: str | None = None,
     language: str | None = None,
+    model_hash: str | None = None,
 ) -> TranscriptionJob:
     """Ask for the words of a stored sound; the higher ``priority`` goes first (0-100).
 
-    Within a priority, a sound of known length stands back by ``PUSH_BACK`` times its length.
+    Within a priority, a sound stands back by its length (transcribe.order); where ``duration_ms``
+    is not given it is looked up. ``model_hash``: the model that shall hear it, kept for the record.
     While a job for the same subject and sound waits or runs, that one is returned.
     """
     waiting = session.scalar(
@@ -80,6 +60,9 @@ def enqueue(
     )
     if waiting is not None:
         return waiting
+    if duration_ms is None:
+        clip = session.get(Clip, audio_sha256)
+        duration_ms = clip.duration_ms if clip else None
     now = utc_now()
     job = TranscriptionJob(
         subject_kind=subject_kind,
@@ -87,10 +70,11 @@ def enqueue(
         audio_sha256=audio_sha256,
         priority=priority,
         duration_ms=duration_ms,
-        due_rank=now + timedelta(milliseconds=PUSH_BACK * (duration_ms or 0)),
+        due_rank=order.due_rank(now, duration_ms),
         stream_key=stream_key,
         area_code=area_code,
         language=language,
+        model_hash=model_hash,
         created_at=now,
     )
     session.add(job)
@@ -118,7 +102,7 @@ def retry(session: Session, job_id: int) -> TranscriptionJob:
         sa.update(TranscriptionJob)
         .where(TranscriptionJob.id == job_id, TranscriptionJob.state == "failed")
         .values(state="queued", tries=0, failure_code=None, failure_detail=None)
-        .values(worker=None, lease_until=None, finished_at=None)
+        .values(worker=None, lease_until=None, finished_at=None, due_rank=utc_now())
     )
     if not claimed(again):
         raise Conflict(N_("Only a transcription that failed can be tried again."))
@@ -133,73 +117,36 @@ def waiting_count(session: Session) -> int:
     ) or 0  # fmt: skip
 
 
-def claim(database: Database, worker: str) -> Claim | None:
-    """Take the most urgent job that is due; None when there is none.
-
-    Due is what is queued (a failed try waits a little) and what runs with a lease that ran out.
-    """
-    while True:
-        with database.read() as session:
-            found = session.scalar(
-                sa.select(TranscriptionJob)
-                .where(_due())
-                .order_by(
-                    TranscriptionJob.priority.desc(),
-                    TranscriptionJob.due_rank,
-                    TranscriptionJob.id,
-                )
-                .limit(1)
-            )
-        if found is None:
-            return None
-        with database.write() as session:
-            if found.tries >= MAX_TRIES:
-                _give_up(session, found.id, found.tries, WORKER_DIED, "the lease ran out")
-                continue
-            taken = session.execute(
-                sa.update(TranscriptionJob)
-                .where(
-                    TranscriptionJob.id == found.id, TranscriptionJob.tries == found.tries, _due()
-                )
-                .values(state="running", worker=worker, tries=found.tries + 1)
-                .values(lease_until=utc_now() + timedelta(seconds=LEASE_S))
-            )
-            if claimed(taken):
-                return Claim(
-                    found.id,
-                    found.subject_kind,
-                    found.subject_id,
-                    found.audio_sha256,
-                    worker,
-                    found.tries + 1,
-                )
-
-
-def renew(session: Session, held: Claim) -> bool:
-    """Prolong the lease; False when the job is no longer ours."""
-    return _change(session, held, lease_until=utc_now() + timedelta(seconds=LEASE_S))
-
-
 def finish(
-    session: Session, held: Claim, recognition: Recognition, model: InstalledModel
+    session: Session,
+    held: Claim,
+    recognition: Recognition,
+    model: InstalledModel,
+    config: DecoderConfig = STANDARD,
+    *,
+    took_ms: int | None = None,
 ) -> Transcript | None:
     """Store the transcript, end the job and tell the news in one transaction.
 
-    None when the job is no longer ours: then somebody else's result counts.
+    ``took_ms``: what decoding took, None when the words were known. Returns None when the job is
+    no longer ours: then somebody else's result counts.
     """
-    done = _change(
+    done = claims.change(
         session,
         held,
         state="done",
         lease_until=None,
         finished_at=utc_now(),
+        duration_ms=recognition.duration_ms,
+        model_hash=model.tree_hash,
+        took_ms=took_ms,
         failure_code=None,
         failure_detail=None,
     )
     if not done:
         return None
     transcript = transcripts.store_heard(
-        session, held.subject_kind, held.subject_id, recognition, model
+        session, held.subject_kind, held.subject_id, recognition, model, config
     )
     outbox.emit(
         session,
@@ -211,81 +158,47 @@ def finish(
     return transcript
 
 
-def fail(session: Session, held: Claim, code: str, detail: str, *, retriable: bool) -> None:
-    """A try failed: queue the job again, or, after the third or a hopeless one, fail for good."""
-    if not retriable or held.try_no >= MAX_TRIES:
-        _give_up(session, held.job_id, held.try_no, code, detail)
+def fail(
+    session: Session,
+    held: Claim,
+    code: str,
+    detail: str,
+    *,
+    retriable: bool,
+    model_hash: str | None = None,
+) -> None:
+    """A try failed: queue the job again, or, after the third or a hopeless one, fail for good.
+
+    For its next try it stands back behind what has not failed. ``model_hash``: who tried.
+    """
+    if model_hash is not None:
+        claims.change(session, held, model_hash=model_hash)
+    if not retriable or held.try_no >= claims.MAX_TRIES:
+        claims.give_up(session, held.job_id, held.try_no, code, detail)
         return
     pause = timedelta(seconds=PAUSE_S * 2 ** (held.try_no - 1))
-    _change(
+    claims.change(
         session,
         held,
         state="queued",
         worker=None,
         lease_until=utc_now() + pause,
+        due_rank=order.suspect_rank(utc_now(), held.standing.duration_ms),
         failure_detail=f"{code}: {detail}"[:1000],
     )
 
 
-def release(session: Session, held: Claim) -> None:
-    """Give the job back untried, because this worker is asked to stop."""
-    if _change(session, held, state="queued", worker=None, lease_until=None, tries=held.try_no - 1):
-        _ring_after_commit(session)
-
-
-def free_own(session: Session, worker: str) -> int:
-    """Free what an earlier process called ``worker`` held when it died; its try counts."""
-    freed = session.execute(
-        sa.update(TranscriptionJob)
-        .where(TranscriptionJob.state == "running", TranscriptionJob.worker == worker)
-        .values(lease_until=utc_now() - timedelta(seconds=1))
-    )
-    return getattr(freed, "rowcount", 0)
-
-
-def _due() -> sa.ColumnElement[bool]:
-    now = utc_now()
-    free = sa.or_(TranscriptionJob.lease_until.is_(None), TranscriptionJob.lease_until <= now)
-    return sa.and_(TranscriptionJob.state.in_(("queued", "running")), free)
-
-
-def _change(session: Session, held: Claim, **values: Any) -> bool:
-    """Change the job if it is still ours."""
-    return claimed(
-        session.execute(
-            sa.update(TranscriptionJob)
-            .where(
-                TranscriptionJob.id == held.job_id,
-                TranscriptionJob.state == "running",
-                TranscriptionJob.worker == held.worker,
-                TranscriptionJob.tries == held.try_no,
-            )
-            .values(**values)
-        )
-    )
-
-
-def _give_up(session: Session, job_id: int, tries: int, code: str, detail: str) -> None:
-    failed = session.execute(
-        sa.update(TranscriptionJob)
-        .where(
-            TranscriptionJob.id == job_id,
-            TranscriptionJob.tries == tries,
-            TranscriptionJob.state.in_(("queued", "running")),
-        )
-        .values(state="failed", lease_until=None, finished_at=utc_now())
-        .values(failure_code=code, failure_detail=detail[:1000])
-    )
-    if not claimed(failed):
-        return
-    job = session.get_one(TranscriptionJob, job_id)
-    outbox.emit(
+def wait_for_model(session: Session, held: Claim, detail: str) -> None:
+    """Queue the job again, untried, because its model does not load; people see that reason."""
+    claims.change(
         session,
-        "transcript.failed",
-        subject_kind=job.subject_kind,
-        subject_id=job.subject_id,
-        job_id=job_id,
-        code=code,
+        held,
+        state="queued",
+        worker=None,
+        lease_until=utc_now() + timedelta(seconds=MODEL_WAIT_S),
+        tries=held.try_no - 1,
+        failure_code=MODEL_FAILS,
+        failure_detail=detail[:1000],
     )
 
 

@@ -13,50 +13,44 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from core import bell
+from core import areas, bell
 from core.blobs import BlobStore
 from core.database import Database
 from core.errors import N_, Conflict, InvalidInput, XiangyinError
 from core.settings import Settings
-from transcribe import audio, catalogue, jobs
+from transcribe import audio, catalogue, claims, hearings, jobs, order
 from transcribe.catalogue import InstalledModel
+from transcribe.claims import Claim
 from transcribe.decoder import Decoder
-from transcribe.jobs import Claim
-from transcribe.recogniser import Recognition
+from transcribe.hearings import Sound
+from transcribe.pool import Decodes, MakeDecoder, ModelFails, Pool
+from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
+from transcribe.watch import NoLongerOurs, Stopped, Watch
 
 POLL_S = 2.0
-RENEW_S = 30.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 T = TypeVar("T")
 log = structlog.get_logger("transcribe.worker")
 
 
-class Decodes(Protocol):
-    """What the worker asks of a decoder process (``transcribe.decoder.Decoder``)."""
+@dataclass(frozen=True)
+class Heard:
+    """What came of a sound. ``took_ms``: None when it was known already."""
 
-    @property
-    def alive(self) -> bool: ...
-    def start(self, *, on_wait: Callable[[], None] = ...) -> None: ...
-    def decode(self, wav: Path, *, on_wait: Callable[[], None] = ...) -> Recognition: ...
-    def close(self) -> None: ...
-
-
-MakeDecoder = Callable[[InstalledModel, Path], Decodes]
-
-
-class _Stopped(Exception):
-    """We are asked to stop while a sound is being decoded."""
-
-
-class _NoLongerOurs(Exception):
-    """The lease ran out and somebody else took the job."""
+    recognition: Recognition
+    sound: Sound
+    key: str
+    model: InstalledModel
+    config: DecoderConfig
+    took_ms: int | None
 
 
 class Worker:
@@ -78,30 +72,27 @@ class Worker:
             )
         self.name = name
         self._settings, self._database, self._store = settings, database, store
-        self._make_decoder = make_decoder or self._vosk
         self._on_ready = on_ready
         self._stop = threading.Event()
         self._work_dir = settings.folder("decoding") / name
-        self._model: InstalledModel | None = None
-        self._decoder: Decodes | None = None
+        self._pool = Pool(make_decoder or self._vosk, self._work_dir)
 
     def run_forever(self) -> None:
         """Work until ``stop``. Raises Conflict when a decoder of this name runs already, and
         ToolFailed or InvalidInput when the first model cannot be loaded."""
         with self._only_one(), bell.Bell(jobs.BELL) as waiting:
             try:
-                self._follow_model()
+                self._pool.load(catalogue.current(self._settings), on_wait=self._raise_when_stopped)
                 if self._on_ready is not None:
                     self._on_ready()
-                self._persist("freeing jobs", lambda s: jobs.free_own(s, self.name))
+                self._persist("freeing jobs", lambda s: claims.free_own(s, self.name))
                 while not self._stop.is_set():
                     if not self._run_once_safely():
                         waiting.wait(POLL_S)
-            except _Stopped:
+            except Stopped:
                 pass
             finally:
-                if self._decoder is not None:
-                    self._decoder.close()
+                self._pool.close()
 
     def stop(self) -> None:
         """End soon; a job at hand is given back untried."""
@@ -110,23 +101,69 @@ class Worker:
 
     def run_once(self) -> bool:
         """Take one job and see it through; False when nothing was due."""
-        self._follow_model()
-        held = jobs.claim(self._database, self.name)
+        held = claims.claim(self._database, self.name)
         if held is None:
             return False
+        self.see_through(held)
+        return True
+
+    def see_through(self, held: Claim, above: Watch | None = None) -> None:
+        """Decode the sound of a claimed job and store what comes of it, whatever that is.
+
+        ``above``: watch of a sound that stands still meanwhile.
+        """
+        watch = Watch(self._database, held, is_stopping=self._stop.is_set, above=above)
         began = time.monotonic()
         try:
-            recognition = self._decode(held)
-        except _NoLongerOurs:
+            heard = self._hear(held, watch)
+        except NoLongerOurs:
             log.warning("lost a job to another decoder", job=held.job_id)
-        except _Stopped:
+        except Stopped:
             with self._database.write() as session:
-                jobs.release(session, held)
+                claims.release(session, held)
+            bell.ring(jobs.BELL)
+        except ModelFails as error:
+            log.error("a job waits for a model that loads", job=held.job_id, error=str(error))
+            detail = str(error)
+            self._persist("giving back a job", lambda s: jobs.wait_for_model(s, held, detail))
         except Exception as error:
             self._failed(held, error)
         else:
-            self._finished(held, recognition, time.monotonic() - began)
-        return True
+            self._finished(held, heard, time.monotonic() - began)
+
+    def _hear(self, held: Claim, watch: Watch) -> Heard:
+        """What is said in the sound of the job: known already, heard live, or decoded now."""
+        wanted = self._choice(held)
+        scope = (held.area_code, held.language)
+        prepared = self._work_dir / f"job-{held.job_id}.wav"
+        with self._pool.use(wanted, scope, on_wait=watch.keep) as (model, decoder):
+            try:
+                stored = self._store.existing_path(held.audio_sha256)
+                wav = audio.prepare(stored, prepared, takes_8khz=model.takes_8khz)
+                sound, config = hearings.sound_of(wav), STANDARD
+                key = hearings.key(sound.pcm_sha256, model.tree_hash, config.hash)
+                with self._database.read() as session:
+                    recognition = hearings.find(session, key)
+                took_ms = None
+                if recognition is None:
+                    recognition, took_ms = self._decode(held, watch, decoder, wav, sound)
+            finally:
+                prepared.unlink(missing_ok=True)
+        return Heard(recognition, sound, key, model, config, took_ms)
+
+    def _decode(
+        self, held: Claim, watch: Watch, decoder: Decodes, wav: Path, sound: Sound
+    ) -> tuple[Recognition, int]:
+        task = f"job-{held.job_id}"
+        decoding = watch.decoding(decoder, task, sound.duration_ms, self.see_through)
+        share = order.cpu_share(held.try_no)
+        recognition = decoder.decode(wav, task=task, cpu_share=share, on_wait=decoding)
+        return recognition, decoding.worked_ms
+
+    def _choice(self, held: Claim) -> InstalledModel:
+        with self._database.read() as session:
+            chain = areas.upward(session, held.area_code)
+        return catalogue.choice_for(self._settings, chain, held.language)
 
     def _run_once_safely(self) -> bool:
         try:
@@ -137,36 +174,28 @@ class Worker:
             log.error("decoder waits for a model that loads", error=error.text)
         return False
 
-    def _decode(self, held: Claim) -> Recognition:
-        assert self._decoder is not None
-        assert self._model is not None
-        prepared = self._work_dir / f"job-{held.job_id}.wav"
-        try:
-            wav = audio.prepare(
-                self._store.existing_path(held.audio_sha256),
-                prepared,
-                takes_8khz=self._model.takes_8khz,
+    def _finished(self, held: Claim, heard: Heard, took_s: float) -> None:
+        def store(session: Session) -> bool:
+            agreed = hearings.keep(
+                session, heard.key, heard.sound, heard.model.tree_hash, heard.recognition
             )
-            return self._decoder.decode(wav, on_wait=_Watch(self, held))
-        finally:
-            prepared.unlink(missing_ok=True)
+            return (
+                jobs.finish(session, held, agreed, heard.model, heard.config, took_ms=heard.took_ms)
+                is not None
+            )
 
-    def _finished(self, held: Claim, recognition: Recognition, took_s: float) -> None:
-        model = self._model
-        assert model is not None
-        stored = self._persist(
-            "storing a transcript", lambda s: jobs.finish(s, held, recognition, model) is not None
-        )
+        stored = self._persist("storing a transcript", store)
         log.info(
             "decoded" if stored else "decoded, but somebody else was first",
             job=held.job_id,
             subject=f"{held.subject_kind}:{held.subject_id}",
-            duration_ms=recognition.duration_ms,
+            duration_ms=heard.sound.duration_ms,
             took_s=round(took_s, 2),
-            words=len(recognition.words),
-            diagnosis=recognition.diagnosis,
-            model=model.name,
-            hears_people=model.hears_people,
+            known_already=heard.took_ms is None,
+            words=len(heard.recognition.words),
+            diagnosis=heard.recognition.diagnosis,
+            model=heard.model.name,
+            hears_people=heard.model.hears_people,
         )
 
     def _failed(self, held: Claim, error: Exception) -> None:
@@ -192,41 +221,14 @@ class Worker:
             except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
                 log.warning("the database is away", while_=what, error=str(error)[:200])
             if self._stop.wait(POLL_S):
-                raise _Stopped
-
-    def _follow_model(self) -> None:
-        """Have a living decoder with the model that is chosen now."""
-        model = catalogue.current(self._settings)
-        if self._decoder is not None and self._decoder.alive and model == self._model:
-            return
-        if self._decoder is not None:
-            self._decoder.close()
-        if model.warning:
-            log.warning(model.warning, model=model.name)
-        self._model, self._decoder = model, self._make_decoder(model, self._work_dir)
-        self._decoder.start(on_wait=self._raise_when_stopped)
+                raise Stopped
 
     def _vosk(self, model: InstalledModel, work_dir: Path) -> Decodes:
         return Decoder(model.path, work_dir, cpu_factor=self._settings.decode_cpu_factor)
 
     def _raise_when_stopped(self) -> None:
         if self._stop.is_set():
-            raise _Stopped
-
-    def watch(self, held: Claim, renewed_at: float) -> float:
-        """Called while a sound is decoded: stop when asked, keep the lease; when it was renewed."""
-        self._raise_when_stopped()
-        if time.monotonic() - renewed_at < RENEW_S:
-            return renewed_at
-        try:
-            with self._database.write() as session:
-                ours = jobs.renew(session, held)
-        except sa.exc.SQLAlchemyError as error:
-            log.warning("the lease could not be renewed", error=str(error)[:200])
-            return renewed_at + 1
-        if not ours:
-            raise _NoLongerOurs
-        return time.monotonic()
+            raise Stopped
 
     @contextlib.contextmanager
     def _only_one(self) -> Iterator[None]:
@@ -241,14 +243,3 @@ class Worker:
             shutil.rmtree(self._work_dir, ignore_errors=True)
             self._work_dir.mkdir(parents=True)
             yield
-
-
-class _Watch:
-    """What the decoder calls while we wait for one sound."""
-
-    def __init__(self, worker: Worker, held: Claim) -> None:
-        self._worker, self._held = worker, held
-        self._renewed_at = time.monotonic()
-
-    def __call__(self) -> None:
-        self._renewed_at = self._worker.watch(self._held, self._renewed_at)

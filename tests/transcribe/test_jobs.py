@@ -16,12 +16,12 @@ from core.database import Database
 from core.errors import Conflict
 from core.models import OutboxEvent
 from tests.conftest import on_both_databases
-from transcribe import catalogue, jobs, transcripts
+from transcribe import catalogue, claims, failures, jobs, transcripts
 from transcribe.models import Transcript, TranscriptionJob
 from transcribe.recogniser import Recognition, Utterance, Word
 
 HEARD = Recognition((Utterance((Word("停水", 0, 600, 0.9),)),), 700, 8_000)
-LEASE = timedelta(seconds=jobs.LEASE_S + 1)
+LEASE = timedelta(seconds=claims.LEASE_S + 1)
 
 
 def enqueue(database: Database, store: BlobStore, number: int = 1, priority: int = 50) -> int:
@@ -44,8 +44,8 @@ def news(database: Database) -> list[tuple[str, object]]:
         ]
 
 
-def claim(database: Database, worker: str = "decoder-1") -> jobs.Claim:
-    held = jobs.claim(database, worker)
+def claim(database: Database, worker: str = "decoder-1") -> claims.Claim:
+    held = claims.claim(database, worker)
     assert held is not None
     return held
 
@@ -57,7 +57,7 @@ def test_a_finished_job_leaves_its_transcript_and_news_of_it(
     job_id = enqueue(database, store)
     held = claim(database)
     assert (held.subject_kind, held.subject_id, held.try_no) == ("report", 1, 1)
-    assert jobs.claim(database, "decoder-2") is None
+    assert claims.claim(database, "decoder-2") is None
     with database.write() as session:
         transcript = jobs.finish(session, held, HEARD, catalogue.starter())
     assert transcript is not None
@@ -68,7 +68,7 @@ def test_a_finished_job_leaves_its_transcript_and_news_of_it(
             {"subject_kind": "report", "subject_id": 1, "transcript_id": transcript.id},
         )
     ]
-    assert jobs.claim(database, "decoder-1") is None
+    assert claims.claim(database, "decoder-1") is None
 
 
 def test_transcript_end_and_news_come_together_or_not_at_all(
@@ -118,20 +118,20 @@ def test_enqueue_rings_the_decoders_only_after_the_commit(
 def test_each_job_is_claimed_by_exactly_one_of_many(database: Database, store: BlobStore) -> None:
     for number in range(12):
         enqueue(database, store, number)
-    claims: list[jobs.Claim] = []
+    taken: list[claims.Claim] = []
     gate = threading.Barrier(4)
 
     def take_all(name: str) -> None:
         gate.wait()
-        while held := jobs.claim(database, name):
-            claims.append(held)
+        while held := claims.claim(database, name):
+            taken.append(held)
 
     threads = [threading.Thread(target=take_all, args=(f"decoder-{n}",)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(held.subject_id for held in claims) == list(range(12))
+    assert sorted(held.subject_id for held in taken) == list(range(12))
 
 
 def test_a_lease_that_ran_out_is_claimed_again_and_the_late_holder_changes_nothing(
@@ -143,7 +143,7 @@ def test_a_lease_that_ran_out_is_claimed_again_and_the_late_holder_changes_nothi
     held = claim(database, "decoder-2")
     assert held.try_no == 2
     with database.write() as session:
-        assert not jobs.renew(session, late)
+        assert not claims.renew(session, late)
         assert jobs.finish(session, late, HEARD, catalogue.starter()) is None
         jobs.fail(session, late, "decoder_crashed", "late", retriable=True)
         assert jobs.finish(session, held, HEARD, catalogue.starter()) is not None
@@ -168,10 +168,10 @@ def test_a_renewed_lease_is_not_claimed(
     enqueue(database, store)
     held = claim(database)
     for _ in range(3):
-        fake_clock.advance(timedelta(seconds=jobs.LEASE_S - 1))
+        fake_clock.advance(timedelta(seconds=claims.LEASE_S - 1))
         with database.write() as session:
-            assert jobs.renew(session, held)
-        assert jobs.claim(database, "decoder-2") is None
+            assert claims.renew(session, held)
+        assert claims.claim(database, "decoder-2") is None
 
 
 @on_both_databases
@@ -185,7 +185,7 @@ def test_three_failed_tries_are_a_named_failure_that_is_told(
         with database.write() as session:
             jobs.fail(session, held, "decoder_crashed", "signal 6", retriable=True)
         fake_clock.advance(timedelta(minutes=1))
-    assert jobs.claim(database, "decoder-1") is None
+    assert claims.claim(database, "decoder-1") is None
     failed = job(database, job_id)
     assert (failed.state, failed.failure_code, failed.tries) == ("failed", "decoder_crashed", 3)
     assert failed.failure_detail == "signal 6"
@@ -209,7 +209,7 @@ def test_between_two_tries_the_others_go_first(
     held = claim(database)
     with database.write() as session:
         jobs.fail(session, held, "decoder_crashed", "", retriable=True)
-    assert jobs.claim(database, "decoder-1") is None
+    assert claims.claim(database, "decoder-1") is None
     fake_clock.advance(timedelta(seconds=jobs.PAUSE_S))
     enqueue(database, store, 2, priority=10)
     assert claim(database).subject_id == 1
@@ -232,7 +232,7 @@ def test_workers_that_die_three_times_over_a_sound_are_a_named_failure(
         fake_clock.advance(LEASE)
     enqueue(database, store, 2)
     assert claim(database).subject_id == 2
-    assert job(database, job_id).failure_code == jobs.WORKER_DIED
+    assert job(database, job_id).failure_code == failures.WORKER_DIED
     assert [kind for kind, _ in news(database)] == ["transcript.failed"]
 
 
@@ -244,10 +244,10 @@ def test_a_worker_that_comes_back_frees_its_own_leases_at_once_and_only_those(
     assert claim(database, "decoder-1").subject_id == 1
     assert claim(database, "decoder-2").subject_id == 2
     with database.write() as session:
-        assert jobs.free_own(session, "decoder-1") == 1
+        assert claims.free_own(session, "decoder-1") == 1
     held = claim(database, "decoder-1")
     assert (held.subject_id, held.try_no) == (1, 2)
-    assert jobs.claim(database, "decoder-1") is None
+    assert claims.claim(database, "decoder-1") is None
 
 
 def test_a_job_given_back_has_lost_no_try(database: Database, store: BlobStore) -> None:
@@ -256,7 +256,7 @@ def test_a_job_given_back_has_lost_no_try(database: Database, store: BlobStore) 
         held = claim(database)
         assert held.try_no == 1
         with database.write() as session:
-            jobs.release(session, held)
+            claims.release(session, held)
 
 
 def test_a_failed_job_can_be_tried_again_by_a_person(database: Database, store: BlobStore) -> None:
