@@ -87,6 +87,7 @@ def background(services: object) -> list[Service]:
     from cases.wiring import handlers as case_handlers
     from core.outbox import Dispatcher
     from desk.episode_words import handlers as episode_word_handlers
+    from desk.rehearer import Rehearer
     from hotline.importer import Importer
     from hotline.office import Office
     from recordings.worker import RenderWorker

@@ -54,7 +54,7 @@ class Report(Base):
     proposed_reason: Mapped[str | None] = mapped_column(sa.String(200))
     proposed_village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
     proposed_urgent: Mapped[bool] = mapped_column(default=False)
-    proposed_hits: Mapped[JsonList | None]  # [{"kind": danger|service|place|person, "phrase"}]
+    proposed_hits: Mapped[JsonList | None]  # as cases.triage.Proposal.hits
     proposed_certainty: Mapped[float | None]  # 0-1, of proposed_service
     summary: Mapped[str | None] = mapped_column(sa.Text)
     dialect: Mapped[str | None] = mapped_column(sa.String(40))
@@ -140,3 +140,25 @@ class StatusGuess(Base):
     locks: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     last_at: Mapped[datetime]
+
+
+class Learning(Base):
+    """One training of the proposals of a kind, from the seed sentences and decided cases.
+
+    ``until_case_id``: cases up to this one were learnt from. ``seed_f1``, ``decided_f1``: macro-F1
+    (0-1) on the held-out sentences and on cases kept apart; ``*_before``: of the one before.
+    ``in_use``: it was no worse than the one before.
+    """
+
+    __tablename__ = "learning"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trained_at: Mapped[datetime]
+    until_case_id: Mapped[int]
+    decisions: Mapped[int]
+    kept_apart: Mapped[int]
+    seed_f1: Mapped[float]
+    seed_f1_before: Mapped[float]
+    decided_f1: Mapped[float | None]
+    decided_f1_before: Mapped[float | None]
+    in_use: Mapped[bool]

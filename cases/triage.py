@@ -1,7 +1,7 @@
 """Reads a report's words and proposes kind, place and urgency. A person decides; it closes nothing.
 
-``read`` is pure; ``propose`` stores what it found with the phrases that led to it. Dialect and a
-bad line defeat every word list, so an empty result means nothing at all.
+``read`` needs no database; ``propose`` stores what it found with the words that led to it. Dialect
+and a bad line defeat every word list, so an empty result means nothing at all.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from cases import learning, persons
+from cases.classifier import Classifier
 from cases.models import Report, ReportEvent
-from cases.vocabulary import DANGER_PHRASES, HARMLESS, SERVICES
+from cases.vocabulary import DANGER_PHRASES, HARMLESS, URGENT_PHRASES
+from cases.words import words_of
 from core import areas, outbox
 from core.clock import utc_now
-from transcribe import transcripts
 
 MIN_STEM = 2
 REASON_LENGTH = 200
@@ -24,24 +26,39 @@ OPEN_STATES = ("received", "under_review")
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the words suggest. ``hits``: [{"kind": danger|service|place, "phrase"}]."""
+    """What the words suggest. ``hits``: [{"kind": danger|urgent|service|place|person, "phrase"}].
+
+    ``certainty`` (0-1) is that of ``service_code``; a kind below the floor is not proposed.
+    """
 
     service_code: str | None
     village_code: str | None
     urgent: bool
     hits: tuple[dict[str, str], ...]
+    certainty: float | None = None
 
 
-def read(text: str, villages: Mapping[str, str]) -> Proposal:
+def read(text: str, villages: Mapping[str, str], classifier: Classifier | None = None) -> Proposal:
     """Propose from ``text``; ``villages`` maps code -> name of those that come into question."""
     plain = "".join(text.split())
     dangers = danger_phrases(plain)
-    service_code, service_hits = _service(plain)
+    pressing = [phrase for phrase in URGENT_PHRASES if phrase in plain]
+    guess = (classifier or learning.seeded()).guess(plain)
     village_code, place_hits = _place(plain, villages)
-    hits = [{"kind": "danger", "phrase": phrase} for phrase in dangers]
-    hits += [{"kind": "service", "phrase": phrase} for phrase in service_hits]
-    hits += [{"kind": "place", "phrase": phrase} for phrase in place_hits]
-    return Proposal(service_code, village_code, bool(dangers), tuple(hits))
+    accused = [person.text for person in persons.complained_about(plain)]
+    hits = [
+        {"kind": kind, "phrase": phrase}
+        for kind, found in (
+            ("danger", dangers),
+            ("urgent", pressing),
+            ("service", guess.reasons),
+            ("place", place_hits),
+            ("person", accused),
+        )
+        for phrase in found
+    ]
+    certainty = guess.certainty if guess.code else None
+    return Proposal(guess.code, village_code, bool(dangers or pressing), tuple(hits), certainty)
 
 
 def danger_phrases(text: str) -> list[str]:
@@ -50,15 +67,6 @@ def danger_phrases(text: str) -> list[str]:
     for harmless in HARMLESS:
         cleared = cleared.replace(harmless, "□")
     return [phrase for phrase in DANGER_PHRASES if phrase in cleared]
-
-
-def _service(text: str) -> tuple[str | None, list[str]]:
-    best: tuple[str | None, list[str]] = (None, [])
-    for service in SERVICES:
-        found = [phrase for phrase in service.phrases if phrase in text]
-        if len(found) > len(best[1]):
-            best = (service.code, found)
-    return best
 
 
 def _place(text: str, villages: Mapping[str, str]) -> tuple[str | None, list[str]]:
@@ -88,8 +96,9 @@ def propose(session: Session, report_id: int) -> Proposal | None:
     if not text:
         return None
     names = {village.code: village.name for village in areas.villages(session)}
-    proposal = read(text, names)
+    proposal = read(text, names, learning.in_use(session))
     report.proposed_service = proposal.service_code
+    report.proposed_certainty = proposal.certainty
     report.proposed_village_code = proposal.village_code
     report.proposed_urgent = proposal.urgent
     report.proposed_hits = list(proposal.hits)
@@ -106,11 +115,3 @@ def propose(session: Session, report_id: int) -> Proposal | None:
     )
     outbox.emit(session, "report.changed", report_id=report.id)
     return proposal
-
-
-def words_of(session: Session, report: Report) -> str:
-    """The newest transcript's text, else what the person typed, else nothing."""
-    transcript = transcripts.latest(session, "report", report.id)
-    if transcript is not None and transcript.text:
-        return transcript.text
-    return report.typed_text or ""

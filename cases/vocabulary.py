@@ -1,7 +1,8 @@
-"""Words that triage looks for. Phrases, not single characters: 砍 hits 砍价, 炸 hits 油炸.
+"""The kinds and levels of matters, and the phrases that mean danger.
 
 Danger phrases come from the field's own list (self-harm, violence, fire, fraud); each entry is
 looked for in the text as it stands, and an entry of ``HARMLESS`` around it takes the hit back.
+They are phrases, not single characters: 砍 hits 砍价, 炸 hits 油炸.
 """
 
 from __future__ import annotations
@@ -22,58 +23,44 @@ HARMLESS = (
 )  # fmt: skip
 """Talk about prevention that contains a danger phrase."""
 
+URGENT_PHRASES = (
+    "快来人", "快来救", "救命", "来不及了", "要出人命", "出人命", "晕倒", "叫不醒", "没有呼吸",
+    "大出血", "流了很多血", "被困", "被压", "掉进", "掉下去", "被水冲", "走失", "走丢", "漏气",
+    "要塌", "快倒了", "掉在地上还冒火", "冒火花", "刚才被", "正在打", "现在就来", "马上派人",
+)  # fmt: skip
+"""Not dangers by name, but words of people who cannot wait. They propose urgency, no more."""
+
 
 @dataclass(frozen=True)
 class Service:
-    """A kind of matter. ``phrases`` propose it; ``fast``: water, power, gas, heat (24 h)."""
+    """A kind of matter. ``fast``: water, power, gas, heat (24 h)."""
 
     code: str
     label: str
-    phrases: tuple[str, ...]
     fast: bool = False
 
 
 SERVICES = (
-    Service(
-        "utilities", N_("Water, power, gas, heating"),
-        ("停水", "停电", "没水", "没电", "自来水", "水管", "电线", "电线杆", "变压器", "燃气",
-         "煤气", "暖气", "供暖", "跳闸"),
-        fast=True,
-    ),
-    Service(
-        "fraud", N_("Fraud"),
-        ("被骗", "诈骗", "骗子", "骗了钱", "转账", "验证码", "安全账户", "刷单", "中奖电话"),
-    ),
-    Service(
-        "theft", N_("Theft"), ("被偷", "小偷", "偷东西", "偷了", "丢了", "不见了", "撬锁"),
-    ),
-    Service(
-        "dispute", N_("Dispute between people"),
-        ("吵架", "打架", "纠纷", "邻居", "宅基地", "地界", "争地", "骂人", "矛盾", "调解", "家暴"),
-    ),
-    Service(
-        "road", N_("Roads and lighting"),
-        ("路灯", "坑洼", "路面", "修路", "桥坏", "塌方", "路塌", "红绿灯", "堵车"),
-    ),
-    Service(
-        "noise", N_("Noise"), ("噪音", "噪声", "太吵", "扰民", "放炮", "广场舞"),
-    ),
-    Service(
-        "environment", N_("Rubbish and environment"),
-        ("垃圾", "污水", "臭味", "烧秸秆", "秸秆", "河水脏", "乱倒", "养猪场"),
-    ),
-    Service(
-        "wages", N_("Wages and work"), ("工资", "欠薪", "拖欠", "讨薪", "工钱", "工伤"),
-    ),
-    Service(
-        "welfare", N_("Welfare and insurance"),
-        ("低保", "养老金", "医保", "社保", "补贴", "救助", "残疾证"),
-    ),
-    Service("traffic", N_("Traffic and vehicles"), ("车祸", "撞车", "酒驾", "超速", "乱停车")),
-    Service("inquiry", N_("Question"), ("请问", "咨询", "怎么办理", "办身份证", "户口", "落户")),
-    Service("thanks", N_("Thanks"), ("感谢", "谢谢你们", "表扬", "锦旗")),
-    Service("other", N_("Other"), ()),
-)  # fmt: skip
+    Service("utilities", N_("Water, power, gas, heating"), fast=True),
+    Service("safety", N_("Danger, fire, missing people")),
+    Service("fraud", N_("Fraud")),
+    Service("theft", N_("Theft")),
+    Service("dispute", N_("Dispute between people")),
+    Service("family", N_("Family, violence at home, care")),
+    Service("land", N_("Land, building, compensation")),
+    Service("road", N_("Roads and lighting")),
+    Service("traffic", N_("Traffic and vehicles")),
+    Service("noise", N_("Noise")),
+    Service("environment", N_("Rubbish and environment")),
+    Service("animals", N_("Animals and pests")),
+    Service("wages", N_("Wages and work")),
+    Service("welfare", N_("Welfare and insurance")),
+    Service("consumer", N_("Goods, food, shops")),
+    Service("cadre", N_("Conduct of officials")),
+    Service("inquiry", N_("Question")),
+    Service("thanks", N_("Thanks")),
+    Service("other", N_("Other")),
+)
 
 SERVICE_BY_CODE = {service.code: service for service in SERVICES}
 

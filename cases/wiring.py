@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from cases import triage
+from cases import finding, triage
 from cases.models import Report, ReportEvent
 from core import outbox
 from core.clock import utc_now
 from core.outbox import Handler
+from transcribe import transcripts
 
 
 def handlers() -> list[tuple[str, Handler]]:
@@ -19,6 +20,10 @@ def handlers() -> list[tuple[str, Handler]]:
         ("report.received", on_received),
         ("transcript.ready", on_transcript_ready),
         ("transcript.failed", on_transcript_failed),
+        ("report.received", finding.on_changed),
+        ("report.changed", finding.on_changed),
+        ("transcript.ready", finding.on_transcript_ready),
+        (finding.REINDEX, finding.on_reindex),
     ]
 
 
@@ -28,10 +33,12 @@ def on_received(session: Session, payload: dict[str, Any]) -> None:
 
 
 def on_transcript_ready(session: Session, payload: dict[str, Any]) -> None:
-    """Propose kind, place and urgency from what was heard."""
+    """Propose kind, place and urgency from what was heard, unless a person wrote the words."""
     if payload["subject_kind"] != "report":
         return
-    if triage.propose(session, payload["subject_id"]) is None:
+    counts = transcripts.latest(session, "report", payload["subject_id"])
+    is_written = counts is not None and counts.author_id is not None
+    if is_written or triage.propose(session, payload["subject_id"]) is None:
         outbox.emit(session, "report.changed", report_id=payload["subject_id"])
 
 

@@ -11,11 +11,12 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, intake, listening, references, triage
+from cases import access, intake, listening, references
 from cases.ledger import events
 from cases.lifecycle import ReportState
 from cases.models import Case, CaseReport, Report, ReportEvent
 from cases.vocabulary import LEVELS, SERVICES
+from cases.words import words_of
 from core import areas
 from core.auth import Actor
 from core.errors import N_, XiangyinError
@@ -215,7 +216,7 @@ def draft_fields(report: Report) -> dict[str, str]:
 def _shown_text(session: Session, report: Report) -> str:
     """Words to mend: the transcript's; what was typed beside a sound is no transcript of it."""
     if report.audio_sha256 is None:
-        return triage.words_of(session, report)
+        return words_of(session, report)
     transcript = transcripts.latest(session, "report", report.id)
     return transcript.text if transcript else ""
 

@@ -37,9 +37,11 @@ def test_blanks_of_the_recogniser_do_not_hide_a_phrase() -> None:
     assert triage.read("有 人 要 砍 人", VILLAGES).urgent
 
 
-def test_the_kind_with_most_phrases_is_proposed() -> None:
+def test_a_clear_matter_gets_its_kind_with_the_reasons() -> None:
     proposal = triage.read("我们家又停水了，自来水水管坏了，邻居也没水", VILLAGES)
     assert proposal.service_code == "utilities"
+    assert {"kind": "service", "phrase": "自来水"} in proposal.hits
+    assert (proposal.certainty or 0) > 0.5
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,15 @@ def test_the_place_is_proposed_only_when_one_village_is_meant(text: str, code: s
 def test_nothing_known_proposes_nothing() -> None:
     proposal = triage.read("嗯", VILLAGES)
     assert proposal == triage.Proposal(None, None, False, ())
+
+
+@pytest.mark.parametrize("text", ["我妈晕倒了叫不醒", "井里有个小孩掉进去了快来救"])
+def test_words_of_people_who_cannot_wait_propose_urgency(text: str) -> None:
+    proposal = triage.read(text, VILLAGES)
+    assert proposal.urgent
+    assert any(hit["kind"] == "urgent" for hit in proposal.hits)
+
+
+def test_who_is_complained_about_is_shown() -> None:
+    hits = triage.read("我要举报石桥村的村主任，他把修路的钱私自分了", VILLAGES).hits
+    assert {"kind": "person", "phrase": "村主任"} in hits

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, ledger, review, triage
+from cases import access, ledger, review
 from cases.models import Report
 from cases.review import Decision
+from cases.words import words_of
 from core.auth import Actor
 from core.errors import N_, Conflict, InvalidInput
 from transcribe import jobs, transcripts
@@ -99,7 +100,7 @@ def retry(session: WriteSession, actor: CurrentActor, report_id: int) -> Respons
 def _save_text(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
     """A changed wording becomes a transcript version before anything else is decided."""
     text = transcripts.clean(filled.text)
-    if not text or text in (triage.words_of(session, report), report.typed_text):
+    if not text or text in (words_of(session, report), report.typed_text):
         return
     base = int(filled.base_version) if filled.base_version.isdigit() else None
     review.correct_text(session, actor, report.id, text, filled.version, base, draft=_rest(filled))

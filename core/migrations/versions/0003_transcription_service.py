@@ -176,6 +176,35 @@ def upgrade() -> None:
 
     with op.batch_alter_table("user_account", schema=None) as batch_op:
         batch_op.add_column(sa.Column("dialects", Json, nullable=True))
+    _index_what_is_there()
+
+
+def _index_what_is_there() -> None:
+    """Order the search index of the reports that came before it; the server makes it."""
+    event = sa.table(
+        "outbox_event",
+        sa.column("kind", sa.String),
+        sa.column("payload", Json),
+        sa.column("created_at", UtcDateTime()),
+        sa.column("state", sa.String),
+        sa.column("tries", sa.Integer),
+        sa.column("due_at", UtcDateTime()),
+    )
+    newest = sa.func.max(sa.column("received_at", UtcDateTime()), type_=UtcDateTime())
+    order = sa.select(
+        sa.literal("search.reindex"),
+        sa.literal({"after": 0}, Json),
+        newest,
+        sa.literal("new"),
+        sa.literal(0),
+        newest,
+    )
+    op.execute(
+        sa.insert(event).from_select(
+            [column.name for column in event.columns],
+            order.select_from(sa.table("report")).having(sa.func.count() > 0),
+        )
+    )
 
 
 def downgrade() -> None:

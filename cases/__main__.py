@@ -1,0 +1,74 @@
+"""``python -m cases evaluate``: how good the proposed kinds are; ``… learn``: train now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from cases import learning, measuring, seeds
+from cases.measuring import Measured
+from core import settings
+from core.database import Database
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m cases", description=__doc__)
+    parser.add_argument("command", choices=("evaluate", "learn"))
+    parser.add_argument("--json", action="store_true", help="figures as one JSON object")
+    chosen = parser.parse_args(arguments)
+    database = Database.from_settings(settings.load())
+    try:
+        return _learn(database) if chosen.command == "learn" else _evaluate(database, chosen.json)
+    finally:
+        database.close()
+
+
+def _learn(database: Database) -> int:
+    row = learning.learn(database, least_new=1)
+    if row is None:
+        print("No case was decided since the last training: nothing to learn from.")
+        return 0
+    verdict = "in use now" if row.in_use else "worse than the one before: NOT in use"
+    print(
+        f"Learnt from {row.decisions} decided cases ({row.kept_apart} kept apart): {verdict}.\n"
+        f"Macro-F1 on held-out sentences {row.seed_f1:.3f} (before {row.seed_f1_before:.3f}), "
+        f"on cases kept apart {row.decided_f1} (before {row.decided_f1_before})."
+    )
+    return 0
+
+
+def _evaluate(database: Database, as_json: bool) -> int:
+    with database.read() as session:
+        classifier = learning.in_use(session)
+    found = measuring.measure(classifier, seeds.held_out())
+    baseline = measuring.majority(seeds.training(), seeds.held_out())
+    if as_json:
+        print(json.dumps({**found.to_json(), "majority_macro_f1": baseline}, ensure_ascii=False))
+    else:
+        print(table(found, baseline))
+    return 0
+
+
+def table(found: Measured, baseline: float) -> str:
+    """The figures as lines for people."""
+    lines = [f"{'kind':12} {'count':>5} {'precision':>9} {'recall':>7} {'F1':>6}"]
+    lines += [
+        f"{code:12} {kind.count:5} {kind.precision:9.2f} {kind.recall:7.2f} {kind.f1:6.2f}"
+        for code, kind in found.kinds.items()
+    ]
+    return "\n".join(
+        [
+            *lines,
+            f"macro-F1 {found.macro_f1:.3f} on {found.examples} sentences; "
+            f"always the most frequent kind: {baseline:.3f}",
+            f"no proposal for {found.abstained:.1%}; "
+            f"right are {found.right_when_proposed:.1%} of the proposals",
+            f"of {found.unclear} sentences of no kind {found.unclear_proposed} got a proposal",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
