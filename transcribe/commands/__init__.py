@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "measure a model: how many characters it hears wrong",
     "check-model": "try a model on clips of your own people",
     "worker": "a decoder of the office",
+    "rehear": "hear again what an earlier model heard",
     "live": "hears recordings while they are spoken",
 }
 """Name -> what it does; the module of ``check-model`` is ``check_model``."""
