@@ -20,13 +20,13 @@ def _config(connection: sa.Connection) -> Config:
     return config
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, revision: str = "head") -> None:
     """Create our schema when missing (PostgreSQL) and run all migrations, one at a time."""
     with database.engine.begin() as connection:
         if not database.is_sqlite:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(720250)"))
             connection.execute(sa.schema.CreateSchema(database.schema, if_not_exists=True))
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), revision)
 
 
 def new_revision(database: Database, message: str) -> None:

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 
 from core import migrate
 from core.database import Base, Database
+from core.models import OutboxEvent
 from core.settings import Settings
 from tests.postgres import Postgres
 
@@ -75,3 +76,20 @@ def test_another_programs_tables_live_beside_ours(postgres: Postgres) -> None:
     assert sorted(public) == ["alembic_version", "cases"]
     ours.close()
     other.dispose()
+
+
+def test_an_upgrade_orders_the_index_of_the_reports_there_are(empty: Database) -> None:
+    migrate.upgrade(empty, "0002")
+    with empty.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO report (reference_no, source_key, channel, state, received_at,"
+                " confidential, urgent, cut_off, proposed_urgent, version) VALUES"
+                " ('1', '1', 'typed', 'received', '2026-06-01 00:00:00', false, false, false,"
+                " false, 1)"
+            )
+        )
+    migrate.upgrade(empty)
+    with empty.read() as session:
+        event = session.scalars(sa.select(OutboxEvent)).one()
+    assert (event.kind, event.payload, event.state) == ("search.reindex", {"after": 0}, "new")
