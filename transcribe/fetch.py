@@ -146,7 +146,7 @@ class _Download:
             begin = self._begin(response, offset)
             unpack.check_space(self._target.parent, self._space_needed(begin))
             self._store(response, begin)
-        if self._total is not None and self.have < self._total:
+        if self._total is not None and self._part.stat().st_size < self._total:
             raise _BrokeOff("the server closed the connection")
 
     def finish(self) -> None:
