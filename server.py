@@ -112,6 +112,7 @@ def background(services: object) -> list[Service]:
         Waker(database, config),
         Closer(database),
         Learner(database),
+        Rehearer(database, config),
     ]
 
 

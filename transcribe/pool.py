@@ -49,9 +49,6 @@ Scope = tuple[str | None, str | None]
 class ModelFails(Exception):
     """The model chosen for a sound does not load, and none served such sounds before."""
 
-    def __init__(self, model: InstalledModel, error: XiangyinError) -> None:
-        super().__init__(f"{model.name}: {error.text}")
-
 
 class Pool:
     """Loads models when they are asked for. Not for use from two threads at once."""
@@ -88,7 +85,7 @@ class Pool:
         except XiangyinError as error:
             before = self._served.get(scope)
             if before is None or before == model:
-                raise ModelFails(model, error) from error
+                raise ModelFails(f"{model.name}: {error.text}") from error
             log.error("the chosen model does not load", model=model.name, used=before.name)
             model, decoder = before, self.load(before, on_wait=on_wait)
         self._served[scope] = model

@@ -22,6 +22,9 @@ ORDINARY_PRIORITY = 50
 ASSUMED_MS = 30_000
 """Length of a message where nobody knows it."""
 
+LAST_ID = (1 << 31) - 1
+"""Of two that rank alike, the one that came first goes first."""
+
 PACE_JOBS = 50
 """How many of the last decoded jobs the pace is measured over."""
 
@@ -48,7 +51,7 @@ def pressure(session: Session) -> Pressure:
     """How the queue stands now. Its bound is the setting ``queue_full_min``."""
     waiting, sound_ms = _sum(session, sa.true())
     now = utc_now()
-    message = Standing(ORDINARY_PRIORITY, order.due_rank(now, ASSUMED_MS), ASSUMED_MS, 1 << 62)
+    message = Standing(ORDINARY_PRIORITY, order.due_rank(now, ASSUMED_MS), ASSUMED_MS, LAST_ID)
     return Pressure(
         waiting=waiting,
         waiting_sound_ms=sound_ms,

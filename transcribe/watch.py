@@ -33,7 +33,8 @@ class Watch:
     """Called again and again while one sound is seen through.
 
     ``above``: the watch of the sound that stands still meanwhile; its lease is kept, too. Only a
-    sound that put no other aside is put aside itself, so it goes one deep.
+    sound that put no other aside is put aside itself, so it goes one deep. ``model_hash``: the
+    model at work, for the record.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Watch:
         above: Watch | None = None,
     ) -> None:
         self.held = held
+        self.model_hash: str | None = None
         self.paused_s = 0.0
         self._database, self._is_stopping, self._above = database, is_stopping, above
         self._renewed_at = time.monotonic()

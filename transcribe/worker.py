@@ -127,7 +127,7 @@ class Worker:
             detail = str(error)
             self._persist("giving back a job", lambda s: jobs.wait_for_model(s, held, detail))
         except Exception as error:
-            self._failed(held, error)
+            self._failed(held, error, watch.model_hash)
         else:
             self._finished(held, heard, time.monotonic() - began)
 
@@ -137,6 +137,7 @@ class Worker:
         scope = (held.area_code, held.language)
         prepared = self._work_dir / f"job-{held.job_id}.wav"
         with self._pool.use(wanted, scope, on_wait=watch.keep) as (model, decoder):
+            watch.model_hash = model.tree_hash
             try:
                 stored = self._store.existing_path(held.audio_sha256)
                 wav = audio.prepare(stored, prepared, takes_8khz=model.takes_8khz)
@@ -163,7 +164,10 @@ class Worker:
     def _choice(self, held: Claim) -> InstalledModel:
         with self._database.read() as session:
             chain = areas.upward(session, held.area_code)
-        return catalogue.choice_for(self._settings, chain, held.language)
+        try:
+            return catalogue.choice_for(self._settings, chain, held.language)
+        except XiangyinError as error:  # the settings' fault, not the sound's
+            raise ModelFails(error.text) from error
 
     def _run_once_safely(self) -> bool:
         try:
@@ -198,7 +202,7 @@ class Worker:
             hears_people=heard.model.hears_people,
         )
 
-    def _failed(self, held: Claim, error: Exception) -> None:
+    def _failed(self, held: Claim, error: Exception, model_hash: str | None) -> None:
         known = isinstance(error, XiangyinError)
         code = error.code if isinstance(error, XiangyinError) else "internal"
         hopeless = isinstance(error, InvalidInput)
@@ -209,7 +213,9 @@ class Worker:
         )  # fmt: skip
         self._persist(
             "storing a failure",
-            lambda s: jobs.fail(s, held, code, detail, retriable=not hopeless),
+            lambda s: jobs.fail(
+                s, held, code, detail, retriable=not hopeless, model_hash=model_hash
+            ),
         )
 
     def _persist(self, what: str, change: Callable[[Session], T]) -> T:
