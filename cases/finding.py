@@ -72,24 +72,42 @@ def find(
     sounds like too many); the newest first. The search is written down without its digits.
     Raises InvalidInput (field "q") for a query that is too long.
     """
-    seen = access.reports_seen(session, actor).with_only_columns(Report.id)
+    seen = readable(session, actor)
     upto = offset + limit + 1
-    exact = search.find(session, "report", query, limit=upto, among=seen)
-    ids = [(report_id, False) for report_id in exact]
+    exact = ids(session, seen, query, by_sound=False, limit=upto)
+    both = [(report_id, False) for report_id in exact]
     if len(exact) < upto and len(grams.plain(query)) > 1:
-        wide = search.find(
-            session, "report", query, by_sound=True, limit=upto + len(exact), among=seen
-        )
-        ids += [(report_id, True) for report_id in wide if report_id not in exact]
+        wide = ids(session, seen, query, by_sound=True, limit=upto + len(exact))
+        both += [(report_id, True) for report_id in wide if report_id not in exact]
     shown = [
         _found(session, report_id, query, by_sound=by_sound)
-        for report_id, by_sound in ids[offset : offset + limit]
+        for report_id, by_sound in both[offset : offset + limit]
     ]
+    note(session, actor, query, len(shown))
+    return shown, len(both) > offset + limit
+
+
+def ids(
+    session: Session, among: sa.Select[Report], query: str, *, by_sound: bool, limit: int
+) -> list[int]:
+    """Ids of those of the reports ``among`` that hold ``query``, the newest first."""
+    seen = among.with_only_columns(Report.id)
+    return search.find(session, "report", query, by_sound=by_sound, limit=limit, among=seen)
+
+
+def readable(session: Session, actor: Actor) -> sa.Select[Report]:
+    """Reports the actor may read; Forbidden when the role reads none."""
+    if not access.keeps_secrets(actor):
+        actor.require("report.read")
+    return access.reports_seen(session, actor)
+
+
+def note(session: Session, actor: Actor, query: str, found: int) -> None:
+    """Write down who looked for what, digits starred."""
     without_digits = re.sub(r"\d", "*", masking.hide_numbers(query))
     audit.record(
-        session, actor.login, "report.search", "report:*", query=without_digits, found=len(shown)
+        session, actor.login, "report.search", "report:*", query=without_digits, found=found
     )
-    return shown, len(ids) > offset + limit
 
 
 def _found(session: Session, report_id: int, query: str, *, by_sound: bool) -> Found:

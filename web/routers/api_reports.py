@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
-from cases import access, intake, masking, references
+from cases import access, finding, intake, masking, references
 from cases.intake import Arrival, Examined
 from cases.models import Report
 from core.auth import Actor
@@ -54,15 +54,23 @@ def page(
     actor: CurrentActor,
     state: str | None = None,
     cursor: str | None = None,
+    q: str | None = None,
+    sound: bool = False,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> dict[str, Any]:
-    """Newest first; ``next_cursor`` is null on the last page."""
+    """Newest first; ``next_cursor`` is null on the last page. ``q``: only those that hold these
+    words, with ``sound`` also what sounds like them; the search is written down."""
     _require_reading(actor)
     query = access.reports_seen(session, actor)
     if state:
         query = query.where(Report.state == state)
     if cursor:
         query = query.where(Report.id < _after(cursor))
+    if q is not None:
+        ids = finding.ids(session, query, q, by_sound=sound, limit=limit + 1)
+        query = query.where(Report.id.in_(ids))
+        with services.database.write() as writing:
+            finding.note(writing, actor, q, len(ids))
     found = list(session.scalars(query.order_by(Report.id.desc()).limit(limit + 1)))
     shown = found[:limit]
     more = len(found) > limit
