@@ -69,16 +69,20 @@ def correct_text(
     based_on_version: int | None,
     *,
     draft: str | None = None,
+    verbatim: bool = False,
 ) -> Report:
     """Store the operator's wording as a new transcript version.
 
+    ``verbatim``: the operator says that it is word for word what is said.
     ``draft``: what else was typed and is not decided yet.
     ``based_on_version``: the version of the text the operator saw, None when there was none.
     """
     report = _open(session, actor, report_id)
     _check_length(text)
     ledger.change(session, actor, report, version, draft=draft, draft_by_id=actor.id)
-    transcripts.save_edit(session, "report", report.id, text, actor.id, based_on_version)
+    transcripts.save_edit(
+        session, "report", report.id, text, actor.id, based_on_version, verbatim=verbatim
+    )
     ledger.note(session, actor, report, "correct_text", report.state)
     ledger.tell(session, report)
     return report

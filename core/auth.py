@@ -41,6 +41,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "speaker.read": frozenset({"recorder", "approver", "township", "county", "administrator"}),
     "speaker.edit": frozenset({"administrator"}),
     "people.edit": frozenset({"administrator"}),
+    "quality.read": frozenset({"operator", "township", "county", "city"}),
+    "quality.floor": frozenset({"county", "administrator"}),
     "words.teach": frozenset({"operator", "township", "county"}),
 }
 """Right -> roles that have it (the rights table of the domain, as far as rooms ask for it)."""

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     decode_cpu_factor: float = Field(6.0, description="CPU seconds allowed per second of sound.")
     queue_full_min: int = Field(120, description="Waiting sound (min) that stops bulk decoding.")
 
+    verbatim_every: int = Field(10, description="Every n-th report is asked word for word; 0: no.")
+
     upload_max_mb: int = Field(300, description="Largest sound file a station may upload.")
     report_upload_max_mb: int = Field(30, description="Largest sound file a villager may send.")
     play_horizon_days: int = Field(7, description="Days of plays that are made ahead.")

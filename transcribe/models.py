@@ -89,6 +89,22 @@ class Transcript(Base):
     __table_args__ = (sa.UniqueConstraint("subject_kind", "subject_id", "version"),)
 
 
+class ConfidenceFloor(Base):
+    """A floor of confidence fixed by hand for an area and all below it; the newest row counts.
+
+    ``floor``: 0-1; null when it follows from measurements again. ``area_code`` null: everywhere.
+    """
+
+    __tablename__ = "confidence_floor"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    area_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    floor: Mapped[float | None]
+    reason: Mapped[str] = mapped_column(sa.String(200))
+    set_by_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"))
+    set_at: Mapped[datetime]
+
+
 class Hearing(Base):
     """What one model heard in one sound, so that the same sound never costs twice.
 

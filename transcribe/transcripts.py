@@ -59,20 +59,23 @@ def save_edit(
     text: str,
     author_id: int,
     based_on_version: int | None,
+    *,
+    verbatim: bool = False,
 ) -> Transcript:
     """Store ``text`` as a new version; unchanged words keep their times and confidences.
 
     ``based_on_version``: the version the author saw, None when there was none (then the text
     becomes version 1; 0 stays the machine's). Conflict when a person saved in between; that the
     machine heard the sound again meanwhile is none. The same text again makes no new version.
-    To restore an old version, save its text.
+    To restore an old version, save its text. ``verbatim``: the author says that the text is word
+    for word what is said; the same text with another mark is a new version.
     """
     text = clean(text)
     number = _next_version(session, subject_kind, subject_id)  # before the look: a race collides
     newest = latest(session, subject_kind, subject_id)
     if not _still_counts(session, newest, based_on_version):
         raise _changed_meanwhile()
-    if newest is not None and newest.text == text:
+    if newest is not None and newest.text == text and newest.verbatim == verbatim:
         return newest
     machine = newest_heard(session, subject_kind, subject_id)
     words = align([TextWord(**word) for word in machine.words] if machine else [], text)
@@ -82,6 +85,7 @@ def save_edit(
         version=number,
         text=text,
         words=[asdict(word) for word in words],
+        verbatim=verbatim,
         author_id=author_id,
         created_at=utc_now(),
     )

@@ -52,6 +52,29 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "confidence_floor",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("area_code", sa.String(length=12), nullable=True),
+        sa.Column("floor", sa.Double(), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("set_by_id", sa.Integer(), nullable=False),
+        sa.Column("set_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["area_code"], ["area.code"], name=op.f("fk_confidence_floor_area_code_area")
+        ),
+        sa.ForeignKeyConstraint(
+            ["set_by_id"],
+            ["user_account.id"],
+            name=op.f("fk_confidence_floor_set_by_id_user_account"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_confidence_floor")),
+    )
+    with op.batch_alter_table("confidence_floor", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_confidence_floor_area_code"), ["area_code"], unique=False
+        )
+
+    op.create_table(
         "area_grammar",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("area_code", sa.String(length=12), nullable=False),
@@ -250,6 +273,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_area_grammar_area_code"))
 
     op.drop_table("area_grammar")
+    with op.batch_alter_table("confidence_floor", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_confidence_floor_area_code"))
+
+    op.drop_table("confidence_floor")
     op.drop_table("search_text")
     op.drop_table("transcript_gram")
     with op.batch_alter_table("hearing", schema=None) as batch_op:
