@@ -12,9 +12,11 @@ import imageio_ffmpeg
 import pytest
 
 from recordings import speech
+from tests.transcribe.working import here, start
 from transcribe import catalogue
 from transcribe.decoder import Decoder
 
+__all__ = ["here", "start"]
 SENTENCE = "我家停水两天了请派人来看看"
 SENTENCES = (SENTENCE, "村里的路灯坏了好几天", "垃圾没有人清理请尽快处理")
 
