@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import wave
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def prepare(source: Path, target: Path, *, takes_8khz: bool = True) -> Path:
 def rates(*, takes_8khz: bool) -> tuple[int, ...]:
     """The rates at which the decoder takes sound as it is."""
     return (TELEPHONE_HZ, WIDE_HZ) if takes_8khz else (WIDE_HZ,)
+
+
+def digest(rate_hz: int, channels: int = 1) -> hashlib._Hash:
+    """Begins the SHA-256 that names a sound: its rate and channels; the PCM16 samples follow."""
+    return hashlib.sha256(f"{rate_hz}:{channels}:".encode())
 
 
 def _fits(source: Path, takes_8khz: bool) -> bool:

@@ -7,14 +7,13 @@ fed are the bytes that lie there; if not, what it heard is worth nothing.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import select
 import time
 from collections.abc import Callable
 
-from transcribe import child
+from transcribe import audio, child
 from transcribe.recogniser import Listening
 from transcribe.stream import GrowingSound
 
@@ -42,7 +41,7 @@ class Source:
     def __init__(self, sound: GrowingSound) -> None:
         self._sound = sound
         self._files: list[int] = []
-        self._fed = hashlib.sha256()
+        self._fed = audio.digest(sound.rate_hz)
         self._number = 0
         self._place = 0
 
@@ -74,8 +73,8 @@ class Source:
         return b""
 
     def digest(self) -> str:
-        """SHA-256 of all samples on the disk; Changed unless exactly those were read."""
-        found = hashlib.sha256()
+        """Name of the sound on the disk (audio.digest); Changed unless exactly that was read."""
+        found = audio.digest(self._sound.rate_hz)
         for number in range(len(self._sound.paths)):
             place, size = 0, self._size(number)
             size -= size % SAMPLE_BYTES
@@ -112,7 +111,7 @@ def hear(
     *,
     on_fed: Callable[[float], None] = lambda _fed_s: None,
 ) -> str:
-    """Feed ``source`` as it grows until ``ended``; returns the SHA-256 of its samples.
+    """Feed ``source`` as it grows until ``ended``; returns the name of the sound.
 
     ``ended(timeout_s)`` waits at most so long for the end of the sound and says whether it came.
     ``on_fed`` is told before each piece how many seconds of sound will have been fed with it.

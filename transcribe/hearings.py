@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import utc_now
 from core.errors import N_, InvalidInput
+from transcribe import audio
 from transcribe.models import Hearing
 from transcribe.recogniser import Recognition
 
@@ -41,7 +42,7 @@ def sound_of(wav: Path) -> Sound:
 
     Raises InvalidInput(field="file") for what is no PCM16 WAV file.
     """
-    digest, frames = hashlib.sha256(), 0
+    frames = 0
     try:
         with wave.open(str(wav), "rb") as sound:
             rate_hz, channels, width = (
@@ -51,7 +52,7 @@ def sound_of(wav: Path) -> Sound:
             )
             if width != 2 or rate_hz <= 0:
                 raise wave.Error("not PCM16")
-            digest.update(f"{rate_hz}:{channels}:".encode())
+            digest = audio.digest(rate_hz, channels)
             while samples := sound.readframes(_FRAMES):
                 digest.update(samples)
                 frames += len(samples) // (width * channels)

@@ -86,8 +86,7 @@ class Live:
         for stream in turns.fell_quiet(self._streams.values(), now_s):
             log.info("a stream fell quiet", key=stream.key)
             self._end(stream)
-        for stream in turns.to_start(self._streams.values(), self._cap):
-            self._start(stream)
+        self._start_waiting()
         self._give_turns(now_s)
         for stream in turns.to_forget(self._streams.values(), now_s):
             del self._streams[stream.key]
@@ -111,6 +110,7 @@ class Live:
         elif stream is None:
             if news.sound is not None:
                 self._streams[news.key] = Stream(news.key, news.sound, time.monotonic())
+                self._start_waiting()
         elif news.what == "done":
             self._end(stream)
         elif not stream.ended:
@@ -133,6 +133,10 @@ class Live:
             self._note(stream)
 
     # The children
+
+    def _start_waiting(self) -> None:
+        for stream in turns.to_start(self._streams.values(), self._cap):
+            self._start(stream)
 
     def _start(self, stream: Stream) -> None:
         if stream.sound.rate_hz not in audio.rates(takes_8khz=self._model.takes_8khz):
@@ -235,7 +239,7 @@ class Live:
     def _keep_house(self, now_s: float) -> None:
         if now_s - self._model_seen_at > LOOK_AT_MODEL_S:
             self._model_seen_at = now_s
-            if catalogue.current(self._settings) != self._model:
+            if catalogue.choice_for(self._settings, (), None) != self._model:
                 raise ModelChanged
         if now_s - self._swept_at > SWEEP_S:
             self._swept_at = now_s
@@ -284,7 +288,7 @@ def serve(settings: Settings, on_ready: Callable[[], None]) -> None:
     """
     from transcribe import decoding  # loads libvosk: only here
 
-    model = catalogue.current(settings)
+    model = catalogue.choice_for(settings, (), None)
     if model.warning:
         log.warning(model.warning, model=model.name)
     live = Live(settings, decoding.load(model.path), model)

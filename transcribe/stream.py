@@ -9,13 +9,11 @@ decoded from the stored sound, so a stream that breaks costs time and nothing mo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import socket
 import time
-import wave
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -211,18 +209,6 @@ class Shelf:
 
     def _standing_path(self, key: str) -> Path:
         return self.folder / f"{check_key(key)}.live"
-
-
-def pcm_sha256(wav: Path) -> str:
-    """SHA-256 of the samples of a PCM WAV file, whatever its header looks like.
-
-    Raises wave.Error, EOFError or OSError for a file that is none.
-    """
-    digest = hashlib.sha256()
-    with wave.open(str(wav), "rb") as sound:
-        while frames := sound.readframes(1 << 16):
-            digest.update(frames)
-    return digest.hexdigest()
 
 
 def socket_path(settings: Settings) -> Path:
