@@ -19,7 +19,7 @@ LONG = 4
 """Two groups with so many digits together are linked by a character that sounds like none."""
 
 _FILLERS = re.compile(
-    r"呃+|嗯+|啊+|哦+|额+|俄|诶|那个|这个|就是|然后|接着|后面是|后面|中间|最后|最后是|再来|不对|不是|错了|"
+    r"呃+|嗯+|啊+|哦+|额+|俄|诶|那个|这个|就是|然后|和|接着|后面是|后面|中间|最后|最后是|再来|不对|不是|错了|"
     r"说错了|我说错了|应该是|是|重来|再说一遍|等一下|等等|对|横杠|横线|杠|空格|[\s\-－—–_·,，.。;；:：/…+＋()（）]+"
 )
 _REPEATED = re.compile(
@@ -48,22 +48,24 @@ _SOUNDS = {
 }  # fmt: skip
 """How digits sound; jiao, shan, shi and lin are what 幺, 三, 四 and 零 are misheard as."""
 
-_EDGES = frozenset("要腰妖邀药交以而儿动懂冻就酒旧")
-"""Words that 幺, 一, 二, 洞 and 九 are misheard as; next to digits they are taken for them."""
+_EDGES = frozenset("要腰妖邀药交以而儿动懂冻就酒旧坝")
+"""Words that 幺, 一, 二, 洞, 九 and 八 are misheard as; next to digits they are taken for them."""
 
 
 @dataclass(frozen=True)
 class DigitRun:
     """``digits`` (0-9, X last) stand in ``text[start:end]``, with all that lies between them.
 
-    ``sure``: how many of them are digits and not only sound like one. ``counts_something``: a unit
-    follows (1200000 元), or they are years or one day (20261103).
+    ``sure``: how many of them are digits and not only sound like one. ``maybe``: how many more at
+    both ends only sound like digits. ``counts_something``: a unit follows (1200000 元), or they
+    are years or one day (20261103).
     """
 
     digits: str
     start: int
     end: int
     sure: int
+    maybe: int = 0
     counts_something: bool = False
 
 
@@ -156,7 +158,9 @@ def _run(plain: str, groups: list[_Group]) -> DigitRun:
     counts = counts or _DAY.fullmatch(digits) is not None
     counts = counts or all(_YEAR.fullmatch(group.digits) for group in groups)
     sure = sum(len(group.digits) for group in groups)
-    return DigitRun(digits, *_with_edges(plain, start, end), sure, counts)
+    wide_start, wide_end = _with_edges(plain, start, end)
+    maybe = wide_end - end + start - wide_start
+    return DigitRun(digits, wide_start, wide_end, sure, maybe, counts)
 
 
 def _with_edges(plain: str, start: int, end: int) -> tuple[int, int]:

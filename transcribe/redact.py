@@ -36,6 +36,9 @@ LEAST_DIGITS = 7
 LEAST_SURE = 5
 """Of them so many must be digits beyond doubt; the others may only sound like digits."""
 
+MANY_DIGITS, FEW_SURE = 9, 4
+"""What is read like a long number may be misheard even more."""
+
 _MOBILE = re.compile(r"1[3-9]\d{9}")
 _NEARLY_MOBILE = re.compile(r"(?:0086|86)?1[3-9]\d{8,10}")
 _LANDLINE = re.compile(r"0(?:10|2\d|[3-9]\d\d)[2-9]\d{6,7}")
@@ -75,9 +78,15 @@ def kind_of(run: DigitRun) -> str | None:
         return MOBILE
     if _LANDLINE.fullmatch(digits):
         return LANDLINE
-    if len(digits) < LEAST_DIGITS or run.sure < LEAST_SURE or run.counts_something:
+    if run.counts_something or not _long_enough(run):
         return None
     return MOBILE if _MOBILE.search(digits) else OTHER
+
+
+def _long_enough(run: DigitRun) -> bool:
+    count = len(run.digits) + run.maybe
+    least_sure = FEW_SURE if count >= MANY_DIGITS else LEAST_SURE
+    return count >= LEAST_DIGITS and run.sure >= least_sure
 
 
 def is_identity(number: str) -> bool:
