@@ -69,16 +69,6 @@ def below(session: Session, code: str) -> set[str]:
     return found
 
 
-def above(session: Session, code: str) -> list[str]:
-    """Codes of the area itself and of those it belongs to, upward; empty when it is unknown."""
-    found: list[str] = []
-    area = session.get(Area, code)
-    while area is not None and area.code not in found:
-        found.append(area.code)
-        area = session.get(Area, area.parent_code) if area.parent_code else None
-    return found
-
-
 def upward(session: Session, code: str | None) -> list[str]:
     """Codes of the area and of all above it, the own one first; nothing for None or unknown."""
     found: list[str] = []

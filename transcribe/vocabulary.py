@@ -6,7 +6,7 @@ area and everything below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,7 +16,9 @@ from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_, InvalidInput, NotFound
 from core.models import Area
+from transcribe import word_list
 from transcribe.models import LocalTerm
+from transcribe.word_list import LineError, ListRefused
 
 KINDS = {
     "village": N_("Village or hamlet"),
@@ -29,6 +31,16 @@ PLACES = ("village", "nickname", "shop")
 MAX_CHARACTERS = 40
 MAX_MEANING = 80
 RIGHT = "words.teach"
+KIND_NAMES = {
+    "": "other", "村": "village", "自然村": "village", "俗称": "nickname", "小名": "nickname",
+    "外号": "nickname", "干部": "official", "人名": "official", "店": "shop", "店铺": "shop",
+    "地点": "shop", "其他": "other",
+}  # fmt: skip
+"""What a list may call a kind, beside the kinds themselves."""
+
+
+class AlreadyThere(InvalidInput):
+    """The area has this word."""
 
 
 def names(session: Session, area_code: str | None) -> list[str]:
@@ -39,7 +51,7 @@ def names(session: Session, area_code: str | None) -> list[str]:
     """
     if area_code is None:
         return []
-    upward = areas.above(session, area_code)
+    upward = areas.upward(session, area_code)
     found = [area.name for code in upward if (area := session.get(Area, code)) is not None]
     around = neighbourhood(session, area_code)
     found += session.scalars(
@@ -64,7 +76,7 @@ def neighbourhood(session: Session, area_code: str) -> set[str]:
 
 def taught(session: Session, area_code: str) -> list[LocalTerm]:
     """Words in force around an area: its own, of the areas above, below and beside it."""
-    codes = {*areas.above(session, area_code), *neighbourhood(session, area_code)}
+    codes = {*areas.upward(session, area_code), *neighbourhood(session, area_code)}
     query = sa.select(LocalTerm).where(LocalTerm.area_code.in_(codes))
     return list(session.scalars(query.order_by(LocalTerm.area_code, LocalTerm.text)))
 
@@ -79,16 +91,37 @@ def add(
 ) -> LocalTerm:
     """Teach a word; raises InvalidInput that names the field ("text", "kind", "meaning")."""
     _require(session, actor, area_code)
-    term = LocalTerm(
-        area_code=area_code,
-        added_by_id=actor.id,
-        created_at=utc_now(),
-        **_checked(session, area_code, text, kind, meaning),
-    )
+    term = _term(actor, area_code, _checked(session, area_code, text, kind, meaning))
     session.add(term)
     session.flush()
     audit.record(session, actor.login, "word.added", f"word:{term.id}", text=term.text)
     return term
+
+
+def add_many(session: Session, actor: Actor, area_code: str, listed: bytes) -> tuple[int, int]:
+    """Teach a list of words; returns how many are new and how many were there before.
+
+    Raises word_list.ListRefused with every wrong line; the caller's savepoint undoes the rest.
+    """
+    _require(session, actor, area_code)
+    added = known = 0
+    wrong: list[LineError] = []
+    for line in word_list.read(listed):
+        try:
+            kind = KIND_NAMES.get(line.kind.lower(), line.kind)
+            fields = _checked(session, area_code, line.text, kind, line.meaning)
+        except AlreadyThere:
+            known += 1
+        except InvalidInput as error:
+            wrong.append(LineError(line.number, error))
+        else:
+            added += 1
+            session.add(_term(actor, area_code, fields))
+            session.flush()
+    if wrong:
+        raise ListRefused(wrong)
+    audit.record(session, actor.login, "word.imported", f"area:{area_code}", count=added)
+    return added, known
 
 
 def change(
@@ -98,7 +131,7 @@ def change(
     term = taught_one(session, actor, term_id)
     fields = _checked(session, term.area_code, text, kind, meaning, but=term)
     if fields["text"] != term.text:
-        term.known_to = term.unknown_to = None
+        term.known_to = term.unknown_to = term.pieces = None
     for name, value in fields.items():
         setattr(term, name, value)
     session.flush()
@@ -141,6 +174,10 @@ def clean(text: str) -> str:
     return joined
 
 
+def _term(actor: Actor, area_code: str, fields: dict[str, Any]) -> LocalTerm:
+    return LocalTerm(area_code=area_code, added_by_id=actor.id, created_at=utc_now(), **fields)
+
+
 def _checked(
     session: Session,
     area_code: str,
@@ -149,7 +186,7 @@ def _checked(
     meaning: str,
     *,
     but: LocalTerm | None = None,
-) -> dict[str, str | None]:
+) -> dict[str, Any]:
     if kind not in KINDS:
         raise InvalidInput(N_("Choose a kind of the list."), field="kind")
     meaning = " ".join(meaning.split())
@@ -162,7 +199,7 @@ def _checked(
     word = clean(text)
     same = sa.select(LocalTerm.id).where(LocalTerm.area_code == area_code, LocalTerm.text == word)
     if session.scalar(same.where(LocalTerm.id != (but.id if but else 0))) is not None:
-        raise InvalidInput(N_("This word is there already."), field="text")
+        raise AlreadyThere(N_("This word is there already."), field="text")
     return {"text": word, "kind": kind, "meaning": meaning or None}
 
 
@@ -170,13 +207,3 @@ def _require(session: Session, actor: Actor, area_code: str) -> None:
     actor.require(RIGHT)
     if session.get(Area, area_code) is None or not actor.sees(session, area_code):
         raise InvalidInput(N_("Choose an area that belongs to yours."), field="area_code")
-
-
-def spellings(terms: Iterable[str]) -> set[str]:
-    """Every piece of the words that a model may know as a word of its own."""
-    return {
-        term[start:end]
-        for term in terms
-        for start in range(len(term))
-        for end in range(start + 1, len(term) + 1)
-    }
