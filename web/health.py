@@ -14,6 +14,8 @@ from core.clock import utc_now
 from core.models import Lease, OutboxEvent
 from recordings.models import RenderJob
 from schedule.keeper import LEASE as SCHEDULER_LEASE
+from transcribe import jobs
+from transcribe.failures import MODEL_FAILS
 from transcribe.models import TranscriptionJob
 from web.deps import Services
 
@@ -29,6 +31,9 @@ class Health:
     scheduler: str = "unknown"
     outbox: dict[str, int] = field(default_factory=dict)
     transcription: dict[str, int] = field(default_factory=dict)
+    waiting_sound_s: int = 0
+    transcript_expected_in_s: float = 0.0
+    queue_is_full: bool = False
     rendering: dict[str, int] = field(default_factory=dict)
     players: dict[str, int] = field(default_factory=dict)
     spool: dict[str, int] = field(default_factory=dict)
@@ -61,16 +66,25 @@ def _look_at_rows(session: Session, health: Health) -> None:
     if health.scheduler == "nobody":
         health.problems.append("scheduler")
 
-    waiting = sa.select(sa.func.count()).where(OutboxEvent.state.in_(("new", "leased")))
+    news = sa.select(sa.func.count()).where(OutboxEvent.state.in_(("new", "leased")))
     health.outbox = {
-        "waiting": _count(session, waiting),
-        "waiting_long": _count(session, waiting.where(OutboxEvent.created_at < now - OLD_NEWS)),
+        "waiting": _count(session, news),
+        "waiting_long": _count(session, news.where(OutboxEvent.created_at < now - OLD_NEWS)),
         "failed": _count(session, sa.select(sa.func.count()).where(OutboxEvent.state == "failed")),
     }
     if health.outbox["waiting_long"]:
         health.problems.append("outbox")
 
     health.transcription = _jobs(session, TranscriptionJob.state)
+    waiting = jobs.pressure(session)
+    health.waiting_sound_s = waiting.waiting_sound_ms // 1000
+    health.transcript_expected_in_s = waiting.expected_wait_s
+    health.queue_is_full = waiting.full
+    no_model = sa.select(sa.func.count()).where(
+        TranscriptionJob.state == "queued", TranscriptionJob.failure_code == MODEL_FAILS
+    )
+    if _count(session, no_model):
+        health.problems.append("model")
     health.rendering = _jobs(session, RenderJob.state)
     enrolled = sa.select(sa.func.count()).where(Player.revoked_at.is_(None))
     health.players = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from cases import masking
 from cases.models import Report
 from transcribe import jobs
@@ -49,8 +51,11 @@ def transcript(found: Transcript) -> dict[str, Any]:
     }
 
 
-def job(found: TranscriptionJob | None) -> dict[str, Any] | None:
-    """How far the transcription is; null when the report has no sound to write down."""
+def job(session: Session, found: TranscriptionJob | None) -> dict[str, Any] | None:
+    """How far the transcription is; null when the report has no sound to write down.
+
+    ``transcript_expected_in_s``: an estimate while it waits or runs (transcribe.pressure).
+    """
     if found is None:
         return None
     reason = jobs.FAILURES.get(found.failure_code or "")
@@ -59,6 +64,7 @@ def job(found: TranscriptionJob | None) -> dict[str, Any] | None:
         "tries": found.tries,
         "failure": found.failure_code,
         "failure_text": i18n.gettext(reason) if reason else None,
+        "transcript_expected_in_s": jobs.expected_s(session, found),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from core.models import Area, User
 from core.sealed import mask_number
 from recordings.models import Clip
 from transcribe import catalogue, jobs, transcripts
+from transcribe.models import TranscriptionJob
 from web.deps import Services
 from web.pages import render
 from web.review_list import WAITING
@@ -86,10 +88,17 @@ def words_context(services: Services, session: Session, report: Report) -> dict[
         "folded": confidence is not None and confidence < FOLDED_BELOW,
         "starter_warning": catalogue.STARTER_WARNING if starter and report.audio_sha256 else None,
         "job": job,
+        "wait_min": _wait_min(session, job),
         "failure": jobs.FAILURES.get(job.failure_code or "") if job else None,
         "diagnosis": DIAGNOSES.get(transcript.diagnosis or "") if transcript else None,
         "sound_failure": SOUND_FAILURES.get(report.sound_failure or ""),
     }
+
+
+def _wait_min(session: Session, job: TranscriptionJob | None) -> int | None:
+    """Minutes until the words are there, rounded up; None when nothing waits."""
+    expected_s = jobs.expected_s(session, job)
+    return None if expected_s is None else math.ceil(expected_s / 60)
 
 
 def _starter_in_use(services: Services) -> bool:

@@ -58,7 +58,22 @@ def test_a_report_waits_for_its_words(program: Program, database: Database, call
     assert body["transcript"] is None
     assert body["transcription"] == {
         "state": "queued", "tries": 0, "failure": None, "failure_text": None,
+        "transcript_expected_in_s": 1.0,
     }  # fmt: skip
+
+
+def test_a_program_is_told_when_to_ask_again_while_words_are_awaited(
+    program: Program, database: Database, call: int
+) -> None:
+    with database.write() as session:
+        job = session.scalars(sa.select(TranscriptionJob)).one()
+        job.duration_ms = 90_500
+        reference = session.get_one(Report, call).reference_no
+    url = f"/api/v1/reports/{reference}"
+    assert program("operator").get(url).headers["retry-after"] == "91"
+    with database.write() as session:
+        session.get_one(TranscriptionJob, job.id).state = "done"
+    assert "retry-after" not in program("operator").get(url).headers
 
 
 def test_the_words_come_with_confidence_model_and_warning(

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from core import leases, outbox
+from core import blobs, leases, outbox
+from core.blobs import BlobStore
 from core.clock import FakeClock
 from core.database import Database
 from schedule.keeper import LEASE
 from tests.web.conftest import Clients
+from transcribe import failures, jobs
+from transcribe.models import TranscriptionJob
 
 
 def test_all_is_well_while_the_scheduler_is_held(client: Clients, database: Database) -> None:
@@ -59,3 +62,19 @@ def test_calls_in_the_spool_are_counted(
 ) -> None:
     (data_dir / "hotline" / "spool" / "call-1").mkdir(parents=True)
     assert client(None).get("/healthz").json()["spool"] == {"calls": 1}
+
+
+def test_how_much_sound_waits_is_told_and_a_model_that_fails_is_trouble(
+    client: Clients, database: Database, store: BlobStore
+) -> None:
+    with database.write() as session:
+        sha256 = store.put_bytes(b"sound")
+        blobs.register(session, store, sha256, "audio/wav")
+        job = jobs.enqueue(session, "report", 1, sha256, duration_ms=20_000)
+    told = client(None).get("/healthz").json()
+    assert (told["waiting_sound_s"], told["queue_is_full"]) == (20, False)
+    assert told["transcript_expected_in_s"] == 50.0
+    assert "model" not in told["problems"]
+    with database.write() as session:
+        session.get_one(TranscriptionJob, job.id).failure_code = failures.MODEL_FAILS
+    assert "model" in client(None).get("/healthz").json()["problems"]

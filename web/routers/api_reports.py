@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -89,15 +90,20 @@ def one(
     number = references.normalise(reference_no)
     report = access.report_by_number(session, actor, number)
     transcript = transcripts.latest(session, "report", report.id)
+    job = jobs.latest(session, "report", report.id)
     village = session.get(Area, report.village_code) if report.village_code else None
     body = report_json.brief(services, report) | {
         "village": {"code": village.code, "name": village.name} if village else None,
         "typed_text": masking.hide_numbers(report.typed_text) if report.typed_text else None,
         "sound_failure": report.sound_failure,
         "transcript": report_json.transcript(transcript) if transcript else None,
-        "transcription": report_json.job(jobs.latest(session, "report", report.id)),
+        "transcription": report_json.job(session, job),
     }
-    return JSONResponse(body, headers={"etag": report_json.etag(report, transcript)})
+    headers = {"etag": report_json.etag(report, transcript)}
+    expected_s = jobs.expected_s(session, job)
+    if expected_s is not None:
+        headers["retry-after"] = str(math.ceil(expected_s))
+    return JSONResponse(body, headers=headers)
 
 
 @router.post("/reports", status_code=201)
@@ -148,7 +154,9 @@ def _create(services: Services, actor: Actor, once: Once, posted: Posted) -> Res
         received = intake.receive(
             session, services.store, services.sealer, arrival, examined=examined
         )
-        return 201, report_json.brief(services, received.report)
+        job = jobs.latest(session, "report", received.report.id)
+        expected = {"transcript_expected_in_s": jobs.expected_s(session, job)}
+        return 201, report_json.brief(services, received.report) | expected
 
     return once.run(actor, _fingerprint(posted, examined), work)
 
