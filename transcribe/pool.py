@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,7 @@ class Decodes(Protocol):
         cpu_share: float = ...,
         on_wait: Callable[[], None] = ...,
     ) -> Recognition: ...
+    def known_words(self, words: Sequence[str]) -> dict[str, bool]: ...
     def pause(self, task: str) -> None: ...
     def resume(self, task: str) -> None: ...
     def close(self) -> None: ...

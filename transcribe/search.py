@@ -7,7 +7,6 @@ themselves, so what it returns holds the query and nothing is missing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.errors import N_, InvalidInput
-from transcribe import grams
+from transcribe import grams, redact
 from transcribe.grams import Query
 from transcribe.models import SearchText, Transcript, TranscriptGram
 
@@ -30,10 +29,6 @@ FEW = 50
 """So few candidates are read at once; more are narrowed by further pairs before."""
 
 MOST_NARROWING = 3
-_DIGIT = "0-9０-９零〇一二三四五六七八九幺两洞"
-_NUMBER = re.compile(rf"[{_DIGIT}](?:[\s\-－·.]*[{_DIGIT}]){{6,}}[\s\-－]*[xXＸ]?")
-"""Seven and more digits, written or spoken: whatever they are, nobody needs to look for them."""
-
 DELETE_AT_ONCE = 500
 
 
@@ -147,12 +142,21 @@ def _lines(texts: Iterable[str]) -> list[str]:
     """Plain lines without numbers of people, none of them part of another."""
     lines: list[str] = []
     for text in texts:
-        for part in _NUMBER.split(text):
+        for part in _without_numbers(text):
             line = grams.plain(part)
             if line and not any(line in other for other in lines):
                 lines = [other for other in lines if other not in line]
                 lines.append(line)
     return lines
+
+
+def _without_numbers(text: str) -> Iterator[str]:
+    """What stands before, between and after the numbers of people in ``text``."""
+    done = 0
+    for start, end, _kind in redact.spans(text):
+        yield text[done:start]
+        done = max(done, end)
+    yield text[done:]
 
 
 def _pairs_of(sounds: str) -> set[str]:

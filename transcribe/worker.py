@@ -34,6 +34,7 @@ from transcribe.hearings import Sound
 from transcribe.pool import Decodes, MakeDecoder, ModelFails, Pool
 from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 from transcribe.watch import NoLongerOurs, Stopped, Watch
+from transcribe.word_check import WordCheck
 
 POLL_S = 2.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -75,7 +76,9 @@ class Worker:
         self._on_ready = on_ready
         self._stop = threading.Event()
         self._work_dir = settings.folder("decoding") / name
+        self._shelf = Shelf(settings)
         self._pool = Pool(make_decoder or self._vosk, self._work_dir)
+        self._words = WordCheck(settings, database)
 
     def run_forever(self) -> None:
         """Work until ``stop``. Raises Conflict when a decoder of this name runs already, and
@@ -88,6 +91,7 @@ class Worker:
                 self._persist("freeing jobs", lambda s: claims.free_own(s, self.name))
                 while not self._stop.is_set():
                     if not self._run_once_safely():
+                        self._look_up_words()
                         waiting.wait(POLL_S)
             except Stopped:
                 pass
@@ -101,7 +105,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Take one job and see it through; False when nothing was due."""
-        held = claims.claim(self._database, self.name)
+        held = claims.claim(self._database, self.name, streamed=self._shelf.ready())
         if held is None:
             return False
         self.see_through(held)
@@ -112,7 +116,13 @@ class Worker:
 
         ``above``: watch of a sound that stands still meanwhile.
         """
-        watch = Watch(self._database, held, is_stopping=self._stop.is_set, above=above)
+        watch = Watch(
+            self._database,
+            held,
+            is_stopping=self._stop.is_set,
+            above=above,
+            streamed=self._shelf.ready,
+        )
         began = time.monotonic()
         try:
             heard = self._hear(held, watch)
@@ -122,6 +132,8 @@ class Worker:
             with self._database.write() as session:
                 claims.release(session, held)
             bell.ring(jobs.BELL)
+        except StillHeard:
+            self._persist("giving back a job", lambda s: claims.put_back(s, held, PUT_BACK_S))
         except ModelFails as error:
             log.error("a job waits for a model that loads", job=held.job_id, error=str(error))
             detail = str(error)
@@ -177,6 +189,15 @@ class Worker:
         except XiangyinError as error:  # the model; a job's own errors end in its row
             log.error("decoder waits for a model that loads", error=error.text)
         return False
+
+    def _look_up_words(self) -> None:
+        """Nothing waits: see which local words the models know."""
+        try:
+            self._words.run_due(
+                lambda model: self._pool.load(model, on_wait=self._raise_when_stopped).known_words
+            )
+        except (sa.exc.SQLAlchemyError, XiangyinError) as error:
+            log.warning("local words could not be looked up", error=str(error)[:200])
 
     def _finished(self, held: Claim, heard: Heard, took_s: float) -> None:
         def store(session: Session) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -10,15 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import areas
+from core.blobs import BlobStore
 from core.database import Database
 from core.models import Area
 from core.settings import Settings
 from tests.conftest import on_both_databases
 from tests.transcribe.test_vocabulary import TOWN, VILLAGE, operator, place
+from tests.transcribe.test_worker import wait_for
 from transcribe import catalogue, vocabulary, word_check
 from transcribe.decoder import Decoder
 from transcribe.models import LocalTerm
 from transcribe.word_check import WordCheck, segment
+from transcribe.worker import Worker
 
 __all__ = ["operator", "place"]
 LETTERS = st.text("甲乙丙", max_size=6)
@@ -133,3 +137,18 @@ def test_the_real_model_says_what_it_knows(
     assert found["停水点"].known_to == catalogue.starter().tree_hash
     assert found["魑魅沟"].pieces == [["魑魅", False], ["沟", True]]
     assert found["魑魅沟"].unknown_to == catalogue.starter().tree_hash
+
+
+def test_a_worker_with_nothing_to_do_looks_words_up(
+    database: Database, store: BlobStore, config: Settings, operator: vocabulary.Actor
+) -> None:
+    with database.write() as session:
+        vocabulary.add(session, operator, TOWN, "停水点")
+    worker = Worker(config, database, store, "decoder-1")
+    running = threading.Thread(target=worker.run_forever)
+    running.start()
+    try:
+        wait_for(lambda: states(database)["停水点"] == (True, False), "the look-up")
+    finally:
+        worker.stop()
+        running.join()
