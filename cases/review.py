@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import access, casework, ledger, listening
+from cases import access, casework, dialects, ledger, listening
 from cases.lifecycle import REPORT_ROADS, ReportState
 from cases.models import Case, CaseReport, Report
 from cases.vocabulary import LEVELS, SERVICE_BY_CODE
@@ -88,6 +88,20 @@ def correct_text(
     return report
 
 
+def set_dialect(
+    session: Session, actor: Actor, report_id: int, version: int, dialect: str
+) -> Report:
+    """Say in which dialect somebody speaks ("" for none): it goes to those who understand it."""
+    report = _open(session, actor, report_id)
+    name = dialects.tidy(dialect) or None
+    if report.dialect == name:
+        return report
+    ledger.change(session, actor, report, version, dialect=name)
+    ledger.note(session, actor, report, "dialect", report.state, name)
+    ledger.tell(session, report)
+    return report
+
+
 def accept(
     session: Session, actor: Actor, report_id: int, version: int, decision: Decision
 ) -> Case:
@@ -104,7 +118,7 @@ def accept(
         state=ReportState.ACCEPTED.value,
         summary=summary,
         draft=None,
-        dialect=(decision.dialect or "").strip()[:40] or None,
+        dialect=dialects.tidy(decision.dialect or "") or None,
         village_code=decision.village_code or report.village_code,
         urgent=decision.urgent,
     )
