@@ -19,6 +19,7 @@ from core.models import ApiToken, LoginSession, User
 ROLES = (
     "operator", "dispatcher", "handler", "township", "county", "city", "leader", "custodian",
     "auditor", "recorder", "approver", "grid_worker", "village_head", "administrator",
+    "decoder",
 )  # fmt: skip
 
 RIGHTS: dict[str, frozenset[str]] = {
@@ -41,6 +42,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "speaker.read": frozenset({"recorder", "approver", "township", "county", "administrator"}),
     "speaker.edit": frozenset({"administrator"}),
     "people.edit": frozenset({"administrator"}),
+    "sound.fetch": frozenset({"decoder"}),
     "quality.read": frozenset({"operator", "township", "county", "city"}),
     "quality.floor": frozenset({"county", "administrator"}),
     "words.teach": frozenset({"operator", "township", "county"}),

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
 
     verbatim_every: int = Field(10, description="Every n-th report is asked word for word; 0: no.")
 
+    server_url: str = Field("", description="Server that gives a far decoder its sounds.")
+    worker_token: str = Field("", description="API token of a far decoder, for server_url.")
+
     upload_max_mb: int = Field(300, description="Largest sound file a station may upload.")
     report_upload_max_mb: int = Field(30, description="Largest sound file a villager may send.")
     play_horizon_days: int = Field(7, description="Days of plays that are made ahead.")

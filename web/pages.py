@@ -39,6 +39,7 @@ ROLE_NAMES = {
     "grid_worker": N_("Grid worker"),
     "village_head": N_("Village head"),
     "administrator": N_("Administrator"),
+    "decoder": N_("Decoder on another machine"),
 }
 LEVEL_NAMES = {
     "province": N_("Province"),
