@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import utc_now
 from core.errors import N_, Conflict, InvalidInput
+from transcribe import legible
 from transcribe.align import TextWord, align
 from transcribe.catalogue import InstalledModel
 from transcribe.models import Transcript
@@ -126,6 +127,7 @@ def store_heard(
         decoder={**config.to_json(), "sample_rate_hz": recognition.sample_rate_hz},
         created_at=utc_now(),
     )
+    legible.fill(session, transcript, recognition)
     session.add(transcript)
     session.flush()
     return transcript
