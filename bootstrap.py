@@ -35,6 +35,7 @@ COUNTERPARTS = {  # program -> Debian package
     "ip": "iproute2",
     "certutil": "libnss3-tools",
     "openssl": "openssl",
+    "fstcompose": "libfst-tools",
 }
 TOOL_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",

@@ -16,6 +16,7 @@ PROGRAMS = {
     "postgresql": "initdb",
     "chromium": "chromium",
     "faketime": "faketime",
+    "openfst": "fstcompose",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 
 
 @dataclass
@@ -90,7 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(archive: Archive, certificate: tuple[Path, Path] | None = None) -> Iterator[str]:
-    """Serve ``archive`` at the address given, over HTTPS with ``certificate`` (chain, key)."""
+    """Serve ``archive`` at the address given, over HTTPS with ``certificate`` (chain, key).
+
+    No proxy of the environment stands between.
+    """
     handler = type("Handler", (_Handler,), {"archive": archive})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     scheme = "http"
@@ -101,8 +106,10 @@ def serving(archive: Archive, certificate: tuple[Path, Path] | None = None) -> I
         scheme = "https"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
+    direct = {"NO_PROXY": "localhost", "no_proxy": "localhost"}
     try:
-        yield f"{scheme}://localhost:{server.server_port}"
+        with mock.patch.dict(os.environ, direct):
+            yield f"{scheme}://localhost:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -14,52 +14,11 @@ import pytest
 from core.errors import InvalidInput, ToolFailed, XiangyinError
 from core.settings import Settings
 from tests.transcribe.conftest import Spoken
+from tests.transcribe.layouts import everything, flat, layered, static, zipped
 from transcribe import audio, catalogue, install, unpack
 from transcribe.decoder import Decoder
 
-HCLG = Path(__file__).with_name("HCLG.fst")
-"""Knows the nine words of SENTENCE: the starter's HCLr composed with a loop over them."""
-
-
-def layered(folder: Path) -> None:
-    """am/, conf/, graph/ with a look-ahead graph, as vosk-model-small-cn-0.22 has it."""
-    shutil.copytree(catalogue.STARTER, folder, dirs_exist_ok=True)
-
-
-def static_graph(folder: Path) -> None:
-    """graph/HCLG.fst in one piece, as the large models have it."""
-    layered(folder)
-    for name in ("HCLr.fst", "Gr.fst", "disambig_tid.int"):
-        (folder / "graph" / name).unlink()
-    shutil.copy(HCLG, folder / "graph" / "HCLG.fst")
-
-
-def flat(folder: Path) -> None:
-    """The old layout: everything in one folder."""
-    folder.mkdir(exist_ok=True)
-    for name in ("am/final.mdl", "conf/mfcc.conf", "graph/HCLr.fst", "graph/Gr.fst"):
-        shutil.copy(catalogue.STARTER / name, folder)
-    for name in ("graph/words.txt", "graph/disambig_tid.int", "graph/phones/word_boundary.int"):
-        shutil.copy(catalogue.STARTER / name, folder)
-
-
-LAYOUTS = [layered, static_graph, flat]
-
-
-def zipped(folder: Path, archive: Path, top: str = "") -> Path:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                out.write(path, f"{top}{path.relative_to(folder)}")
-    return archive
-
-
-def everything(folder: Path) -> list[tuple[str, bytes]]:
-    return sorted(
-        (str(path.relative_to(folder)), path.read_bytes())
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
-    )
+LAYOUTS = [layered, pytest.param(static, marks=pytest.mark.real("openfst")), flat]
 
 
 def test_a_fresh_clone_uses_the_starter_and_says_that_it_does_not_hear_people(
@@ -138,7 +97,7 @@ def test_another_model_of_the_same_name_stands_beside_the_first(
 def test_model_dir_of_the_settings_wins(config: Settings, tmp_path: Path) -> None:
     layered(tmp_path / "one")
     install.from_folder(tmp_path / "one", config)
-    static_graph(tmp_path / "other")
+    flat(tmp_path / "other")
     chosen = config.model_copy(update={"model_dir": tmp_path / "other"})
     assert catalogue.current(chosen).path == tmp_path / "other"
     with pytest.raises(InvalidInput, match="no Vosk model"):

@@ -23,12 +23,6 @@ CONTENT = random.Random(3).randbytes(1_000_000)
 HALF = len(CONTENT) // 2
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "model.zip"
