@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,19 +38,29 @@ class Claim:
     language: str | None = None
 
 
-def claim(database: Database, worker: str, *, passing: Standing | None = None) -> Claim | None:
+def claim(
+    database: Database,
+    worker: str,
+    *,
+    passing: Standing | None = None,
+    streamed: Collection[str] = (),
+) -> Claim | None:
     """Take the most urgent job that is due; None when there is none.
 
     Due is what is queued (a failed try waits a little) and what runs with a lease that ran out.
     ``passing``: take only what may pass this sound, which is being decoded (order.may_pass).
+    ``streamed``: keys of streams that were heard live; their jobs cost nothing and go first.
     """
-    allowed = sa.true() if passing is None else _may_pass(passing)
+    free = TranscriptionJob.stream_key.in_(streamed) if streamed else sa.false()
+    due = _due(free)
+    allowed = sa.true() if passing is None else sa.or_(_may_pass(passing), free)
     while True:
         with database.read() as session:
             found = session.scalar(
                 sa.select(TranscriptionJob)
-                .where(_due(), allowed)
+                .where(due, allowed)
                 .order_by(
+                    *([sa.case((free, 0), else_=1)] if streamed else []),
                     TranscriptionJob.priority.desc(),
                     TranscriptionJob.due_rank,
                     TranscriptionJob.id,
@@ -64,9 +75,7 @@ def claim(database: Database, worker: str, *, passing: Standing | None = None) -
                 continue
             taken = session.execute(
                 sa.update(TranscriptionJob)
-                .where(
-                    TranscriptionJob.id == found.id, TranscriptionJob.tries == found.tries, _due()
-                )
+                .where(TranscriptionJob.id == found.id, TranscriptionJob.tries == found.tries, due)
                 .values(state="running", worker=worker, tries=found.tries + 1)
                 .values(lease_until=utc_now() + timedelta(seconds=LEASE_S))
             )
@@ -111,10 +120,20 @@ def free_own(session: Session, worker: str) -> int:
     return getattr(freed, "rowcount", 0)
 
 
-def _due() -> sa.ColumnElement[bool]:
-    now = utc_now()
-    free = sa.or_(TranscriptionJob.lease_until.is_(None), TranscriptionJob.lease_until <= now)
-    return sa.and_(TranscriptionJob.state.in_(("queued", "running")), free)
+def put_back(session: Session, held: Claim, pause_s: float) -> bool:
+    """Give the job back untried for ``pause_s``, since its sound is still being heard live."""
+    until = utc_now() + timedelta(seconds=pause_s)
+    return change(
+        session, held, state="queued", worker=None, lease_until=until, tries=held.try_no - 1
+    )
+
+
+def _due(free: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """``free``: a job that costs nothing waits for nothing while it is queued."""
+    job, now = TranscriptionJob, utc_now()
+    unheld = sa.or_(job.lease_until.is_(None), job.lease_until <= now)
+    queued = sa.and_(job.state == "queued", free)
+    return sa.and_(job.state.in_(("queued", "running")), sa.or_(unheld, queued))
 
 
 def _may_pass(at_work: Standing) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ from core.clock import utc_now
 from core.database import claimed
 from core.errors import N_, Conflict
 from recordings.models import Clip
-from transcribe import claims, order, transcripts
+from transcribe import claims, order, stream, transcripts
 from transcribe.catalogue import InstalledModel
 from transcribe.claims import Claim
 from transcribe.failures import FAILURES as FAILURES
@@ -23,7 +23,7 @@ from transcribe.pressure import expected_s as expected_s
 from transcribe.pressure import pressure as pressure
 from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 
-BELL = "transcribe"
+BELL = stream.BELL
 PAUSE_S = 5
 """After the first failed try; twice that after the second. Others go first meanwhile."""
 

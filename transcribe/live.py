@@ -8,23 +8,22 @@ makes it begin anew in the same way.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
-from core.errors import N_, Conflict
+from core import bell
 from core.settings import Settings
-from transcribe import audio, catalogue, child, following, turns
+from transcribe import audio, catalogue, child, following, live_line, turns
 from transcribe.catalogue import InstalledModel
 from transcribe.recogniser import STANDARD, Recogniser
-from transcribe.stream import News, Shelf, Standing, socket_path
+from transcribe.stream import BELL, News, Shelf, Standing
 from transcribe.turns import Stream
 
 TICK_S = 0.25
@@ -62,10 +61,10 @@ class Live:
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until ``stop``; Conflict when another one serves here, ModelChanged."""
-        with _only_one(self._settings) as line:
+        with live_line.only_one(self._settings) as line:
             self._shelf.clear_standings()
             self._shelf.sweep()
-            self._bell = _child_bell()
+            self._bell = live_line.child_bell()
             on_ready()
             try:
                 while not self._stopping:
@@ -188,6 +187,7 @@ class Live:
         self._let_go(stream)
         if code == 0:
             log.info("a stream was heard to its end", key=stream.key)
+            bell.ring(BELL)
         elif code == following.EXIT_CHANGED:
             log.info("late packets changed a sound that was heard already", key=stream.key)
         elif code == following.EXIT_NO_FILE:
@@ -249,36 +249,6 @@ class Live:
 def cap(settings: Settings, cores: int) -> int:
     """Streams at a time: as set, or twice the cores."""
     return settings.live_streams if settings.live_streams >= 0 else 2 * cores
-
-
-@contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[socket.socket]:
-    """The socket where news arrives."""
-    path = socket_path(settings)
-    with path.with_suffix(".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(N_("A live process runs on this data folder already.")) from None
-        path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-            line.bind(str(path))
-            path.chmod(0o600)
-            line.setblocking(False)
-            try:
-                yield line
-            finally:
-                path.unlink(missing_ok=True)
-
-
-def _child_bell() -> int:
-    """A pipe that becomes readable when a child ends."""
-    bell, wakeup = os.pipe()
-    for end in (bell, wakeup):
-        os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-    return bell
 
 
 def serve(settings: Settings, on_ready: Callable[[], None]) -> None:

@@ -26,7 +26,13 @@ from transcribe.recogniser import Recognition
 KEEP_S = 6 * 3600
 """What nobody asked for within this time is decoded from the stored sound instead."""
 
+BELL = "transcribe"
+"""Rings for the decoders of the office: a sound waits, or was heard."""
+
 LOOK_EVERY_S = 0.02
+WAIT_S = 0.2
+"""A decoder waits so long for a stream's last words before it turns to other sounds."""
+
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,6 +76,10 @@ class News:
         if not known or (news.what == "grows") != bool(sound and sound.paths):
             raise ValueError("no news")
         return news
+
+
+class StillHeard(Exception):
+    """The live process is not done with this sound yet; its bell rings when it is."""
 
 
 def check_key(key: str) -> str:
@@ -160,6 +170,10 @@ class Shelf:
         except (KeyError, TypeError, AttributeError):
             return None
 
+    def ready(self) -> list[str]:
+        """Keys of the streams that were heard to their end, whatever they are good for."""
+        return [path.stem for path in self.folder.glob("*.json") if not path.name.startswith(".")]
+
     def wait(
         self, key: str, *, pcm_sha256: str, model_hash: str, config_hash: str, wait_s: float
     ) -> Recognition | None:
@@ -173,6 +187,22 @@ class Shelf:
             if found is not None or not busy or time.monotonic() >= deadline:
                 return found
             time.sleep(LOOK_EVERY_S)
+
+    def fetch(
+        self, key: str, *, pcm_sha256: str, model_hash: str, config_hash: str
+    ) -> Recognition | None:
+        """As ``get``, for a decoder that would have to decode the sound otherwise.
+
+        Waits a moment when the live process is about to finish; StillHeard when it needs longer.
+        What counts for nothing is thrown away.
+        """
+        wanted = {"model_hash": model_hash, "config_hash": config_hash}
+        found = self.wait(key, pcm_sha256=pcm_sha256, **wanted, wait_s=WAIT_S)
+        if found is None:
+            if self.busy(key, **wanted):
+                raise StillHeard
+            self.forget(key)
+        return found
 
     def busy(self, key: str, *, model_hash: str, config_hash: str) -> bool:
         """Whether a live process hears this stream now, with this model and configuration."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ class Watch:
 
     ``above``: the watch of the sound that stands still meanwhile; its lease is kept, too. Only a
     sound that put no other aside is put aside itself, so it goes one deep. ``model_hash``: the
-    model at work, for the record.
+    model at work, for the record. ``streamed`` tells the streams that were heard live.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class Watch:
         *,
         is_stopping: Callable[[], bool],
         above: Watch | None = None,
+        streamed: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.held = held
         self.model_hash: str | None = None
         self.paused_s = 0.0
         self._database, self._is_stopping, self._above = database, is_stopping, above
+        self._streamed = streamed
         self._renewed_at = time.monotonic()
         self._is_lost = False
 
@@ -73,7 +75,9 @@ class Watch:
         """A job that may pass this one, ours from now on."""
         standing = replace(self.held.standing, duration_ms=duration_ms)
         try:
-            return claims.claim(self._database, self.held.worker, passing=standing)
+            return claims.claim(
+                self._database, self.held.worker, passing=standing, streamed=self._streamed()
+            )
         except sa.exc.SQLAlchemyError as error:
             log.warning("nobody can pass: the database is away", error=str(error)[:200])
             return None

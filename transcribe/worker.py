@@ -33,10 +33,15 @@ from transcribe.decoder import Decoder
 from transcribe.hearings import Sound
 from transcribe.pool import Decodes, MakeDecoder, ModelFails, Pool
 from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
+from transcribe.sounds import Sounds
+from transcribe.stream import Shelf, StillHeard
 from transcribe.watch import NoLongerOurs, Stopped, Watch
 from transcribe.word_check import WordCheck
 
 POLL_S = 2.0
+PUT_BACK_S = 3.0
+"""A job whose sound is still being heard live is looked at again at the latest after this time."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 T = TypeVar("T")
 log = structlog.get_logger("transcribe.worker")
@@ -44,7 +49,7 @@ log = structlog.get_logger("transcribe.worker")
 
 @dataclass(frozen=True)
 class Heard:
-    """What came of a sound. ``took_ms``: None when it was known already."""
+    """What came of a sound. ``took_ms``: None when it was known already or heard live."""
 
     recognition: Recognition
     sound: Sound
@@ -52,6 +57,7 @@ class Heard:
     model: InstalledModel
     config: DecoderConfig
     took_ms: int | None
+    is_live: bool = False
 
 
 class Worker:
@@ -72,7 +78,8 @@ class Worker:
                 N_("A decoder's name has letters, digits, - and _ only."), field="name"
             )
         self.name = name
-        self._settings, self._database, self._store = settings, database, store
+        self._settings, self._database = settings, database
+        self._sounds = Sounds.from_settings(settings, store)
         self._on_ready = on_ready
         self._stop = threading.Event()
         self._work_dir = settings.folder("decoding") / name
@@ -148,21 +155,36 @@ class Worker:
         wanted = self._choice(held)
         scope = (held.area_code, held.language)
         prepared = self._work_dir / f"job-{held.job_id}.wav"
-        with self._pool.use(wanted, scope, on_wait=watch.keep) as (model, decoder):
+        with (
+            self._pool.use(wanted, scope, on_wait=watch.keep) as (model, decoder),
+            self._sounds.lent(held.audio_sha256, self._work_dir, on_wait=watch.keep) as stored,
+        ):
             watch.model_hash = model.tree_hash
             try:
-                stored = self._store.existing_path(held.audio_sha256)
                 wav = audio.prepare(stored, prepared, takes_8khz=model.takes_8khz)
                 sound, config = hearings.sound_of(wav), STANDARD
                 key = hearings.key(sound.pcm_sha256, model.tree_hash, config.hash)
                 with self._database.read() as session:
                     recognition = hearings.find(session, key)
-                took_ms = None
+                took_ms, live = None, None
+                if recognition is None and held.stream_key is not None:
+                    live = self._heard_live(held.stream_key, sound, model, config)
+                    recognition = live
                 if recognition is None:
                     recognition, took_ms = self._decode(held, watch, decoder, wav, sound)
             finally:
                 prepared.unlink(missing_ok=True)
-        return Heard(recognition, sound, key, model, config, took_ms)
+        return Heard(recognition, sound, key, model, config, took_ms, is_live=live is not None)
+
+    def _heard_live(
+        self, stream_key: str, sound: Sound, model: InstalledModel, config: DecoderConfig
+    ) -> Recognition | None:
+        return self._shelf.fetch(
+            stream_key,
+            pcm_sha256=sound.pcm_sha256,
+            model_hash=model.tree_hash,
+            config_hash=config.hash,
+        )
 
     def _decode(
         self, held: Claim, watch: Watch, decoder: Decodes, wav: Path, sound: Sound
@@ -202,7 +224,12 @@ class Worker:
     def _finished(self, held: Claim, heard: Heard, took_s: float) -> None:
         def store(session: Session) -> bool:
             agreed = hearings.keep(
-                session, heard.key, heard.sound, heard.model.tree_hash, heard.recognition
+                session,
+                heard.key,
+                heard.sound,
+                heard.model.tree_hash,
+                heard.recognition,
+                "stream" if heard.is_live else "batch",
             )
             return (
                 jobs.finish(session, held, agreed, heard.model, heard.config, took_ms=heard.took_ms)
@@ -210,6 +237,8 @@ class Worker:
             )
 
         stored = self._persist("storing a transcript", store)
+        if held.stream_key is not None:
+            self._shelf.forget(held.stream_key)
         log.info(
             "decoded" if stored else "decoded, but somebody else was first",
             job=held.job_id,
@@ -217,6 +246,7 @@ class Worker:
             duration_ms=heard.sound.duration_ms,
             took_s=round(took_s, 2),
             known_already=heard.took_ms is None,
+            heard_live=heard.is_live,
             words=len(heard.recognition.words),
             diagnosis=heard.recognition.diagnosis,
             model=heard.model.name,

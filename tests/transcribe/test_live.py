@@ -19,7 +19,8 @@ from tests.transcribe.conftest import Spoken, pcm, write_wav
 from tests.transcribe.growing import LiveProcess, Tape, live_process, record, wait_for
 from transcribe import catalogue, hearings
 from transcribe.decoder import Decoder
-from transcribe.recogniser import SILENT, STANDARD
+from transcribe.diagnosis import SILENT
+from transcribe.recogniser import STANDARD
 from transcribe.turns import REST_OF_S
 
 pytestmark = pytest.mark.slow

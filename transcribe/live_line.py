@@ -1,0 +1,44 @@
+"""What the live process listens at: the socket where news arrives, the bell of its children."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+from core.errors import N_, Conflict
+from core.settings import Settings
+from transcribe.stream import socket_path
+
+
+@contextlib.contextmanager
+def only_one(settings: Settings) -> Iterator[socket.socket]:
+    """The socket where news arrives."""
+    path = socket_path(settings)
+    with path.with_suffix(".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(N_("A live process runs on this data folder already.")) from None
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.bind(str(path))
+            path.chmod(0o600)
+            line.setblocking(False)
+            try:
+                yield line
+            finally:
+                path.unlink(missing_ok=True)
+
+
+def child_bell() -> int:
+    """A pipe that becomes readable when a child ends."""
+    bell, wakeup = os.pipe()
+    for end in (bell, wakeup):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    return bell
