@@ -152,7 +152,9 @@ class AreaGrammar(Base):
     """A run-time language model of an area, and what it was worth when it was measured.
 
     ``sentences``: what it was made from. ``cer_without``, ``cer_with``: character error rate
-    (0-1) on ``held_out`` corrected transcripts it was not made from. ``active``: in use.
+    (0-1) on ``held_out`` corrected transcripts it was not made from, ``characters`` in all, of
+    which it heard ``better`` and ``worse`` so many. ``note``: characters no word of the model
+    has. ``active``: in use.
     """
 
     __tablename__ = "area_grammar"
@@ -163,6 +165,9 @@ class AreaGrammar(Base):
     sha256: Mapped[str] = mapped_column(sa.String(64))
     sentences: Mapped[JsonList]
     held_out: Mapped[int] = mapped_column(default=0)
+    characters: Mapped[int] = mapped_column(default=0)
+    better: Mapped[int] = mapped_column(default=0)
+    worse: Mapped[int] = mapped_column(default=0)
     cer_without: Mapped[float | None]
     cer_with: Mapped[float | None]
     state: Mapped[str] = mapped_column(sa.String(12), default="waiting")
