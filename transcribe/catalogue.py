@@ -7,18 +7,20 @@ people. How a model gets in: ``transcribe.install``.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import N_, Conflict, InvalidInput
+from core.errors import N_, Conflict, InvalidInput, ToolFailed
 from transcribe import choices, features, records, unpack
 from transcribe.choices import Place
 from transcribe.trial import try_model
@@ -136,25 +138,34 @@ def choose(
 ) -> InstalledModel:
     """Use the installed model ``name`` at ``place`` (None: by default) from the next sound on.
 
-    The model is tried first, in a process that may crash. Nothing changes when it is not there
-    (InvalidInput), when its files are no longer those that were installed (Conflict, unless
-    ``accept_changes``: somebody tuned them on purpose) or when it does not load (ToolFailed).
+    Nothing changes when ``try_out`` refuses it.
+    """
+    model = try_out(settings, name, accept_changes=accept_changes)
+    return put_in_use(settings, model, place)
+
+
+def try_out(settings: Settings, name: str, *, accept_changes: bool = False) -> InstalledModel:
+    """The installed model ``name``, loaded a moment ago in a process that may crash.
+
+    Raises InvalidInput when it is not there, Conflict when its files are no longer those that were
+    installed (unless ``accept_changes``: somebody tuned them on purpose), ToolFailed when it does
+    not load or another one is being tried: two large models may not fit beside the decoders.
     """
     model = named(settings, name)
     _check_unchanged(settings, model, accept_changes)
-    with tempfile.TemporaryDirectory(prefix="xiangyin-trial-") as work_dir:
+    with _trying(settings), tempfile.TemporaryDirectory(prefix="xiangyin-trial-") as work_dir:
         try_model(model.path, Path(work_dir) / "trial")
     if accept_changes and model.path != STARTER:
         known = records.installed(folder(settings), name) or {}
         facts = {**known, "tree_hash": model.tree_hash}
         records.keep_installed(folder(settings), name, facts)
-    return put_in_use(settings, model, place)
+    return model
 
 
 def put_in_use(
     settings: Settings, model: InstalledModel, place: Place | None = None
 ) -> InstalledModel:
-    """``choose`` without trying the model: for who has just tried it."""
+    """``choose`` without trying the model: for who has just done that."""
     choices.change(folder(settings), lambda old: old.having(place or Place(), model.name))
     return model
 
@@ -183,6 +194,18 @@ def remove(settings: Settings, name: str) -> None:
     records.forget_installed(folder(settings), name)
     for left in folder(settings).glob(".removed-*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _trying(settings: Settings) -> Iterator[None]:
+    with (folder(settings) / ".trial.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ToolFailed(
+                N_("Another model is being tried. Try again when it is done.")
+            ) from None
+        yield
 
 
 def _check_unchanged(settings: Settings, model: InstalledModel, accept_changes: bool) -> None:
