@@ -77,15 +77,27 @@ def first_seconds(path: Path, seconds: float = 3.0) -> None:
     _facts(done.log, int(times[-1]) // 1000 if times else 0, MAX_S)
 
 
-def to_wav(source: Path, target: Path, *, rate_hz: int, max_s: float = MAX_S) -> SoundFacts:
-    """Decode ``source`` to PCM16 mono WAV at ``rate_hz``; returns the facts of ``source``.
+def to_wav(
+    source: Path, target: Path, *, rate_hz: int, max_s: float = MAX_S, channels: int = 1
+) -> SoundFacts:
+    """Decode ``source`` to PCM16 WAV (mono if not told) at ``rate_hz``; the facts of ``source``.
 
     Raises InvalidInput(field="file") in plain words for anything that is no readable sound or is
     longer than ``max_s``; ToolFailed when the machine (time, disk) is to blame.
     """
     with whole_or_nothing(target) as part:
-        plain = ["-ac", "1", "-ar", str(rate_hz), "-c:a", "pcm_s16le", "-map_metadata", "-1"]
-        done = _decode(source, [*plain, "-fflags", "+bitexact", "-f", "wav", part], max_s, rate_hz)
+        plain = [
+            "-ac",
+            str(channels),
+            "-ar",
+            str(rate_hz),
+            "-c:a",
+            "pcm_s16le",
+            "-map_metadata",
+            "-1",
+        ]
+        wav: list[str | Path] = [*plain, "-fflags", "+bitexact", "-f", "wav", part]
+        done = _decode(source, wav, max_s, rate_hz * channels)
         with contextlib.suppress(wave.Error, EOFError), wave.open(str(part), "rb") as written:
             duration_ms = round(written.getnframes() * 1000 / rate_hz)
             return _facts(done.log, duration_ms, max_s)

@@ -1,49 +1,97 @@
-"""Whether there is a voice in sound in which no word was heard."""
+"""What a sound is like, words or not: whether there is a voice, clipping, an end in mid-speech.
+
+Costs little: the voice is looked for until it is found, the end once, full scale by high bytes.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+
 import webrtcvad
 
-FRAME_MS = 30
+FRAME_MS = 20
+RATES_HZ = (8_000, 16_000, 32_000, 48_000)
+SAMPLE_BYTES = 2
+
 LEAST_VOICE_MS = 300
-AGGRESSIVENESS = 3
+VOICE_AGGRESSIVENESS = 3
 """0-3; at 3 hiss and hum of a telephone line count least often as voice."""
 
-FULL_SCALE_FLOOR = 100
+QUIETEST_PEAK = 100
 """Frames whose loudest sample stays below this (-50 dBFS) are no voice whatever their shape."""
 
-RATES_HZ = (8_000, 16_000)
-KEEP_S = 600
+END_AGGRESSIVENESS = 2
+END_VOICE_MS = 100
+END_SEEN_MS = 1_200
+"""A sound whose last 0.1 s is all voice was cut off: true of 60 of 60 synthetic sentences cut at
+random places and of 85 % of such cuts through 12 clips of people, of none of the whole ones."""
+
+CLIPPED_SHARE = 0.05
+"""Samples at full scale. 1.5 % (twice too loud) changed no word of the starter's; at 7 % (four
+times) three times as many utterances were in doubt; clean sound has none."""
+
+_FULL_SCALE = bytes([0x7D, 0x7E, 0x7F, 0x80, 0x81, 0x82])
+"""High bytes of samples from 32,000 up, which G.711's loudest ones are (32,124 and 32,256)."""
 
 
-class VoiceMeter:
-    """Keeps sound (PCM16LE mono, 8 or 16 kHz, at most the first 10 min) until it is asked."""
+class Activity:
+    """Of PCM16LE mono sound, given in pieces of whole frames but for the last one.
 
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._rate = sample_rate_hz
-        self._kept = bytearray()
+    At rates a voice detector does not take, sound counts as voice: better a look by a person.
+    """
 
-    def keep(self, chunk: bytes) -> None:
-        """Add sound; costs a copy, nothing more."""
-        if len(self._kept) < KEEP_S * self._rate * 2:
-            self._kept += chunk
+    def __init__(self, rate_hz: int) -> None:
+        self._rate = rate_hz
+        self._frame_bytes = rate_hz * FRAME_MS // 1000 * SAMPLE_BYTES
+        self._detector = webrtcvad.Vad(VOICE_AGGRESSIVENESS)
+        self._voiced_ms = 0 if rate_hz in RATES_HZ else LEAST_VOICE_MS
+        self._end = deque[bytes]()
+        self._end_bytes = 0
+        self._samples = self._at_full_scale = 0
 
+    def hear(self, piece: bytes) -> None:
+        """The next piece of the sound."""
+        self._end.append(piece)
+        self._end_bytes += len(piece)
+        while self._end_bytes - len(self._end[0]) >= self._rate * END_SEEN_MS // 1000 * 2:
+            self._end_bytes -= len(self._end.popleft())
+        if not self.heard_voice:
+            self._voiced_ms += FRAME_MS * sum(self._voices(piece, self._detector))
+
+    def measure(self, decoded: bytes) -> None:
+        """The next piece of what was decoded: mostly voice, so that pauses hide no clipping."""
+        high = decoded[1::2]
+        self._samples += len(high)
+        self._at_full_scale += len(high) - len(high.translate(None, _FULL_SCALE))
+
+    @property
     def heard_voice(self) -> bool:
-        """Whether at least 0.3 s in all is voice. Other rates count as voice: better a look."""
+        """Whether at least 0.3 s in all was voice."""
+        return self._voiced_ms >= LEAST_VOICE_MS
+
+    @property
+    def clipped(self) -> bool:
+        """Whether so much is at full scale that words suffer."""
+        return self._at_full_scale > CLIPPED_SHARE * max(self._samples, 1)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the sound ends while somebody speaks."""
         if self._rate not in RATES_HZ:
-            return True
-        detector = webrtcvad.Vad(AGGRESSIVENESS)
-        frame_bytes = self._rate * FRAME_MS // 1000 * 2
-        voiced_ms = 0
-        for start in range(0, len(self._kept) - frame_bytes + 1, frame_bytes):
-            frame = bytes(self._kept[start : start + frame_bytes])
-            if _peak(frame) >= FULL_SCALE_FLOOR and detector.is_speech(frame, self._rate):
-                voiced_ms += FRAME_MS
-                if voiced_ms >= LEAST_VOICE_MS:
-                    return True
-        return False
+            return False
+        end = b"".join(self._end)
+        end = end[len(end) % self._frame_bytes :]
+        voices = self._voices(end, webrtcvad.Vad(END_AGGRESSIVENESS))
+        last = voices[-END_VOICE_MS // FRAME_MS :]
+        return len(last) == END_VOICE_MS // FRAME_MS and all(last)
+
+    def _voices(self, sound: bytes, detector: webrtcvad.Vad) -> list[bool]:
+        """For each whole frame, whether it is voice."""
+        ends = range(self._frame_bytes, len(sound) + 1, self._frame_bytes)
+        frames = (sound[end - self._frame_bytes : end] for end in ends)
+        return [_audible(one) and detector.is_speech(one, self._rate) for one in frames]
 
 
-def _peak(frame: bytes) -> int:
+def _audible(frame: bytes) -> bool:
     samples = memoryview(frame).cast("h")
-    return max(max(samples), -min(samples))
+    return max(max(samples), -min(samples)) >= QUIETEST_PEAK

@@ -1,4 +1,7 @@
-"""Sound as the decoder takes it: PCM16 mono WAV, 8 kHz from the telephone, else 16 kHz."""
+"""Sound as the decoder takes it: PCM16 WAV, 8 kHz from the telephone, else 16 kHz.
+
+Mono, but for calls whose two sides were recorded in two channels: these stay apart.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,16 @@ def prepare(source: Path, target: Path, *, takes_8khz: bool = True) -> Path:
     if _fits(source, takes_8khz):
         return source
     from recordings import sound  # numpy and its friends, not needed for what fits already
+    from transcribe import channels
 
     facts = sound.to_wav(source, target, rate_hz=WIDE_HZ, max_s=MAX_S)
-    if takes_8khz and facts.sample_rate_hz == TELEPHONE_HZ:
-        sound.to_wav(source, target, rate_hz=TELEPHONE_HZ, max_s=MAX_S)
+    rate_hz = TELEPHONE_HZ if takes_8khz and facts.sample_rate_hz == TELEPHONE_HZ else WIDE_HZ
+    if facts.channels == 2:
+        sound.to_wav(source, target, rate_hz=rate_hz, max_s=MAX_S, channels=2)
+        if channels.are_two_sides(target):
+            return target
+    if facts.channels == 2 or rate_hz != WIDE_HZ:
+        sound.to_wav(source, target, rate_hz=rate_hz, max_s=MAX_S)
     return target
 
 

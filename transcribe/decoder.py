@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import N_, InvalidInput, ToolFailed
 from transcribe.complaints import Complaints
 from transcribe.decoder_process import DecoderFailed, DecoderGone, DecoderProcess
-from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
+from transcribe.recogniser import PLAIN_WAV_ONLY, STANDARD, DecoderConfig, Recognition
 from transcribe.stopwatch import Stopwatch
 
 __all__ = [
@@ -117,17 +117,18 @@ class Decoder:
         *,
         grammar: Path | None = None,
         task: str | None = None,
-        cpu_share: float = 1.0,
+        most_cpu_s: float | None = None,
         on_wait: Callable[[], None] = _nothing,
     ) -> Recognition:
-        """What is said in ``wav`` (PCM16 mono). ``on_wait`` is called often; raising aborts.
+        """What is said in ``wav`` (PCM16). ``on_wait`` is called often; raising aborts.
 
+        Two channels are the two sides of a call and heard apart (``transcribe.audio`` decides).
         ``grammar``: JSON list of sentences, the language model of this sound. ``task``: a name
-        of the caller's choice to ``pause`` it by. ``cpu_share``: part (0-1) of the processor time
+        of the caller's choice to ``pause`` it by. ``most_cpu_s``: less processor time than is
         allowed to a sound of its length. Raises InvalidInput for a file or a grammar that
         is none, a DecoderFailed for a sound that broke it.
         """
-        process, cpu_s = self._started(), self._allowed_cpu_s(wav, cpu_share)
+        process, cpu_s = self._started(), self._allowed_cpu_s(wav, most_cpu_s)
         number, since = process.new_id(), self._complaints.so_far()
         out = self._work_dir / f"{number}.json"
         request = {
@@ -198,16 +199,15 @@ class Decoder:
             if task is not None:
                 self._running.pop(task, None)
 
-    def _allowed_cpu_s(self, wav: Path, share: float) -> int:
+    def _allowed_cpu_s(self, wav: Path, most_s: float | None) -> int:
         try:
             with wave.open(str(wav), "rb") as sound:
                 frames = min(sound.getnframes(), wav.stat().st_size)  # a header may lie
-                duration_s = frames / sound.getframerate()
+                duration_s = frames * sound.getnchannels() / sound.getframerate()
         except (wave.Error, EOFError, OSError, ZeroDivisionError):
-            raise InvalidInput(
-                N_("The decoder takes PCM16 mono WAV files only."), field="file"
-            ) from None
-        return math.ceil(max(self._least_cpu_s, duration_s * self._cpu_factor) * share)
+            raise InvalidInput(PLAIN_WAV_ONLY, field="file") from None
+        allowed_s = max(self._least_cpu_s, duration_s * self._cpu_factor)
+        return math.ceil(allowed_s if most_s is None else min(most_s, allowed_s))
 
     def _judge(self, status: int, cpu_s: int, since: int) -> None:
         if status == 0:

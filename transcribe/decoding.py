@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.errors import N_, XiangyinError
-from transcribe import child
-from transcribe.recogniser import CHUNK_MS, DecoderConfig
+from core.errors import XiangyinError
+from transcribe import child, sides
+from transcribe.recogniser import CHUNK_MS, PLAIN_WAV_ONLY, DecoderConfig
 from transcribe.vosk import VoskRecogniser
 
 WARM_UP_HZ = 16_000
@@ -104,15 +104,21 @@ def _heard(recogniser: VoskRecogniser, request: dict[str, Any]) -> dict[str, Any
     grammar = Path(request["grammar"]) if request["grammar"] else None
     try:
         with wave.open(request["wav"], "rb") as sound:
-            if (sound.getsampwidth(), sound.getnchannels()) != (2, 1):
-                raise wave.Error("not PCM16 mono")
+            if sound.getsampwidth() != 2 or sound.getnchannels() not in (1, 2):
+                raise wave.Error("not PCM16 with one or two channels")
             rate_hz = sound.getframerate()
-            return recogniser.recognise(_pieces(sound), rate_hz, config, grammar).to_json()
+            if sound.getnchannels() == 1:
+                return recogniser.recognise(_pieces(sound), rate_hz, config, grammar).to_json()
+            heard = []
+            for side in (0, 1):
+                sound.rewind()
+                pieces = (sides.channel(piece, side) for piece in _pieces(sound))
+                heard.append(recogniser.recognise(pieces, rate_hz, config, grammar))
+            return sides.merge(*heard).to_json()
     except XiangyinError as error:
         return {"refused": error.message, "params": error.params, "field": error.field}
     except (wave.Error, EOFError, OSError):
-        plain = N_("The decoder takes PCM16 mono WAV files only.")
-        return {"refused": plain, "params": {}, "field": "file"}
+        return {"refused": PLAIN_WAV_ONLY, "params": {}, "field": "file"}
 
 
 def _pieces(sound: wave.Wave_read) -> Iterator[bytes]:
@@ -131,10 +137,11 @@ def load(model: Path) -> VoskRecogniser:
     """A recogniser to fork from; any exception when the model does not load.
 
     Buffers that the library takes once are shared by fork. OpenBLAS spins forever when it gets
-    none: so it takes them here, before the children's limits.
+    none: so it takes them here, before the children's limits; without the gate, which would keep
+    this silence from it.
     """
     recogniser = VoskRecogniser(model)
-    recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ)
+    recogniser.recognise([bytes(WARM_UP_HZ)], WARM_UP_HZ, DecoderConfig(gate=False))
     return recogniser
 
 

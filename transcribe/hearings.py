@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.clock import utc_now
-from core.errors import N_, InvalidInput
+from core.errors import InvalidInput
 from transcribe import audio
 from transcribe.models import Hearing
-from transcribe.recogniser import Recognition
+from transcribe.recogniser import PLAIN_WAV_ONLY, Recognition
 
 KEEP_DAYS = 180
 """As long as the sound itself is kept after its case has closed."""
@@ -57,9 +57,7 @@ def sound_of(wav: Path) -> Sound:
                 digest.update(samples)
                 frames += len(samples) // (width * channels)
     except (wave.Error, EOFError, OSError):
-        raise InvalidInput(
-            N_("The decoder takes PCM16 mono WAV files only."), field="file"
-        ) from None
+        raise InvalidInput(PLAIN_WAV_ONLY, field="file") from None
     return Sound(digest.hexdigest(), round(frames * 1000 / rate_hz))
 
 

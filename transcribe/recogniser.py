@@ -19,8 +19,8 @@ CHUNK_MS = 200
 CODE_VERSION = 2
 """Raised when a change of our code can change what is heard in the same sound by the same model."""
 
+PLAIN_WAV_ONLY = N_("The decoder takes PCM16 WAV files with one or two channels only.")
 RATES_HZ = range(8_000, 48_001)
-SILENT, NOT_UNDERSTOOD = "silent", "not_understood"
 _ASCII_EDGE = re.compile(r"[A-Za-z0-9]")
 
 
@@ -56,7 +56,7 @@ class DecoderConfig:
     chunk_ms: int = CHUNK_MS
     gate: bool = True
     alternatives: int = 5
-    alternatives_below: float = 0.75
+    alternatives_below: float = 0.7
     grammar_sha256: str | None = None
     code_version: int = CODE_VERSION
 
@@ -124,9 +124,10 @@ class Utterance:
 class Recognition:
     """All that was heard in one sound.
 
-    ``diagnosis`` is set when no word was heard: "silent" (no voice in it) or "not_understood"
-    (a voice, but no words: another language, a bad line; a person must listen). ``remarks`` are
-    codes of what may have spoilt the words.
+    ``diagnosis`` is set when no word was heard: "silent" (no voice in it), "wrong_rate", "clipped",
+    "cut_off" (short, and ends in mid-speech), else "not_understood" (another language, a bad line;
+    a person must listen). ``remarks`` say what may have spoilt the words: "wrong_rate:16000" (it
+    has clear words at that rate), "clipped", "cut_off".
     """
 
     utterances: tuple[Utterance, ...]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import N_, ToolFailed
 from transcribe.decoder import Decoder, DecoderFailed
+from transcribe.recogniser import DecoderConfig
 
 RATE_HZ = 16_000
 LOAD_S = 300
@@ -19,7 +20,8 @@ def try_model(path: Path, work_dir: Path) -> None:
     work_dir.mkdir(parents=True)
     sound = work_dir / "trial.wav"
     _write_murmur(sound)
-    decoder = Decoder(path, work_dir)
+    ungated = DecoderConfig(gate=False)  # the murmur must reach the model, voice or not
+    decoder = Decoder(path, work_dir, config=ungated)
     try:
         decoder.start(timeout_s=LOAD_S)
         decoder.decode(sound)

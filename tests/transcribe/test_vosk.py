@@ -19,7 +19,8 @@ from transcribe import catalogue
 PRELUDE = """
 import json, sys, wave
 from pathlib import Path
-from transcribe.vosk import Steps, VoskRecogniser
+from transcribe.listening import Steps
+from transcribe.vosk import VoskRecogniser
 def pcm(path):
     sound = wave.open(path)
     return sound.readframes(sound.getnframes()), sound.getframerate()
