@@ -17,6 +17,7 @@ from core.errors import N_, ToolFailed
 from transcribe.complaints import Complaints
 from transcribe.stopwatch import Stopwatch
 
+PROGRAM = "transcribe.decoding"
 POLL_S = 0.2
 Answer = dict[str, Any]
 _ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,7 @@ class DecoderProcess:
         with complaints.path.open("ab", buffering=0) as sink:
             sink.truncate(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "transcribe.decoding", str(model)],
+                [sys.executable, "-m", PROGRAM, str(model)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=sink,

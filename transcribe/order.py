@@ -24,8 +24,11 @@ FREE_PAUSE_MS = 5_000
 """A sound at work is put aside for at most three times as long as it worked, and five seconds:
 with the last one that passes, it keeps about a quarter of its decoder's time or more."""
 
-CPU_SHARES = (0.25, 0.5, 1.0)
-"""Share of the allowed processor time by try: an endless one costs its neighbours little."""
+CPU_HEADROOM = (10, 40)
+"""First and second try get so many times what decoding a sound of its length takes as measured;
+noise can be a hundred times slower, so the third try gets all that is allowed."""
+
+LEAST_CPU_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ def may_pause(worked_ms: float, paused_ms: float) -> bool:
     return paused_ms <= MOST_PAUSED * worked_ms + FREE_PAUSE_MS
 
 
-def cpu_share(try_no: int) -> float:
-    """Which part of the allowed processor time the try (from 1) gets."""
-    return CPU_SHARES[min(try_no, len(CPU_SHARES)) - 1]
+def cpu_limit_s(try_no: int, duration_ms: int, pace: float) -> float | None:
+    """Processor time for the try (from 1), so that an endless sound costs its neighbours little.
+
+    ``pace``: seconds of decoding per second of sound, measured. None: all that is allowed.
+    """
+    if try_no > len(CPU_HEADROOM):
+        return None
+    return CPU_HEADROOM[try_no - 1] * max(LEAST_CPU_S / CPU_HEADROOM[0], duration_ms / 1000 * pace)

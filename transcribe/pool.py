@@ -33,7 +33,7 @@ class Decodes(Protocol):
         *,
         grammar: Path | None = ...,
         task: str | None = ...,
-        cpu_share: float = ...,
+        most_cpu_s: float | None = ...,
         on_wait: Callable[[], None] = ...,
     ) -> Recognition: ...
     def known_words(self, words: Sequence[str]) -> dict[str, bool]: ...

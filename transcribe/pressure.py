@@ -69,20 +69,24 @@ def expected_s(session: Session, job: TranscriptionJob | None) -> float | None:
     )
 
 
-def pace(session: Session) -> float:
-    """Seconds a decoder works per second of sound, as measured lately."""
+def pace(session: Session, model_hash: str | None = None, *, at_least: int = 1) -> float:
+    """Seconds a decoder works per second of sound, as measured lately (with one model).
+
+    ``at_least`` so many jobs are needed, else it is ``UNMEASURED_PACE``.
+    """
     job = TranscriptionJob
+    of_model = sa.true() if model_hash is None else job.model_hash == model_hash
     last = (
         sa.select(job.took_ms, job.duration_ms)
-        .where(job.state == "done", job.took_ms.is_not(None), job.duration_ms > 0)
+        .where(job.state == "done", job.took_ms.is_not(None), job.duration_ms > 0, of_model)
         .order_by(job.id.desc())
         .limit(PACE_JOBS)
         .subquery()
     )
-    took, sound = session.execute(
-        sa.select(sa.func.sum(last.c.took_ms), sa.func.sum(last.c.duration_ms))
+    count, took, sound = session.execute(
+        sa.select(sa.func.count(), sa.func.sum(last.c.took_ms), sa.func.sum(last.c.duration_ms))
     ).one()
-    return float(took) / float(sound) if sound else UNMEASURED_PACE
+    return float(took) / float(sound) if count >= max(at_least, 1) else UNMEASURED_PACE
 
 
 def workers(session: Session) -> int:

@@ -13,7 +13,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,22 +20,21 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from core import areas, bell
+from core import bell
 from core.blobs import BlobStore
 from core.database import Database
 from core.errors import N_, Conflict, InvalidInput, XiangyinError
 from core.settings import Settings
-from transcribe import audio, catalogue, claims, hearings, jobs, order
+from transcribe import catalogue, claims, hearings, jobs
 from transcribe.catalogue import InstalledModel
 from transcribe.claims import Claim
 from transcribe.decoder import Decoder
-from transcribe.hearings import Sound
+from transcribe.hearer import Heard, Hearer
+from transcribe.idle import Idle
 from transcribe.pool import Decodes, MakeDecoder, ModelFails, Pool
-from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 from transcribe.sounds import Sounds
 from transcribe.stream import Shelf, StillHeard
 from transcribe.watch import NoLongerOurs, Stopped, Watch
-from transcribe.word_check import WordCheck
 
 POLL_S = 2.0
 PUT_BACK_S = 3.0
@@ -45,19 +43,6 @@ PUT_BACK_S = 3.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 T = TypeVar("T")
 log = structlog.get_logger("transcribe.worker")
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What came of a sound. ``took_ms``: None when it was known already or heard live."""
-
-    recognition: Recognition
-    sound: Sound
-    key: str
-    model: InstalledModel
-    config: DecoderConfig
-    took_ms: int | None
-    is_live: bool = False
 
 
 class Worker:
@@ -79,13 +64,21 @@ class Worker:
             )
         self.name = name
         self._settings, self._database = settings, database
-        self._sounds = Sounds.from_settings(settings, store)
         self._on_ready = on_ready
         self._stop = threading.Event()
         self._work_dir = settings.folder("decoding") / name
         self._shelf = Shelf(settings)
         self._pool = Pool(make_decoder or self._vosk, self._work_dir)
-        self._words = WordCheck(settings, database)
+        sounds = Sounds.from_settings(settings, store)
+        self._hearer = Hearer(
+            settings,
+            database,
+            sounds=sounds,
+            shelf=self._shelf,
+            pool=self._pool,
+            work_dir=self._work_dir,
+        )
+        self._idle = Idle(settings, database, sounds, self._work_dir)
 
     def run_forever(self) -> None:
         """Work until ``stop``. Raises Conflict when a decoder of this name runs already, and
@@ -97,8 +90,7 @@ class Worker:
                     self._on_ready()
                 self._persist("freeing jobs", lambda s: claims.free_own(s, self.name))
                 while not self._stop.is_set():
-                    if not self._run_once_safely():
-                        self._look_up_words()
+                    if not self._run_once_safely() and not self._do_idle_work():
                         waiting.wait(POLL_S)
             except Stopped:
                 pass
@@ -132,7 +124,7 @@ class Worker:
         )
         began = time.monotonic()
         try:
-            heard = self._hear(held, watch)
+            heard = self._hearer.hear(held, watch, self.see_through)
         except NoLongerOurs:
             log.warning("lost a job to another decoder", job=held.job_id)
         except Stopped:
@@ -150,59 +142,6 @@ class Worker:
         else:
             self._finished(held, heard, time.monotonic() - began)
 
-    def _hear(self, held: Claim, watch: Watch) -> Heard:
-        """What is said in the sound of the job: known already, heard live, or decoded now."""
-        wanted = self._choice(held)
-        scope = (held.area_code, held.language)
-        prepared = self._work_dir / f"job-{held.job_id}.wav"
-        with (
-            self._pool.use(wanted, scope, on_wait=watch.keep) as (model, decoder),
-            self._sounds.lent(held.audio_sha256, self._work_dir, on_wait=watch.keep) as stored,
-        ):
-            watch.model_hash = model.tree_hash
-            try:
-                wav = audio.prepare(stored, prepared, takes_8khz=model.takes_8khz)
-                sound, config = hearings.sound_of(wav), STANDARD
-                key = hearings.key(sound.pcm_sha256, model.tree_hash, config.hash)
-                with self._database.read() as session:
-                    recognition = hearings.find(session, key)
-                took_ms, live = None, None
-                if recognition is None and held.stream_key is not None:
-                    live = self._heard_live(held.stream_key, sound, model, config)
-                    recognition = live
-                if recognition is None:
-                    recognition, took_ms = self._decode(held, watch, decoder, wav, sound)
-            finally:
-                prepared.unlink(missing_ok=True)
-        return Heard(recognition, sound, key, model, config, took_ms, is_live=live is not None)
-
-    def _heard_live(
-        self, stream_key: str, sound: Sound, model: InstalledModel, config: DecoderConfig
-    ) -> Recognition | None:
-        return self._shelf.fetch(
-            stream_key,
-            pcm_sha256=sound.pcm_sha256,
-            model_hash=model.tree_hash,
-            config_hash=config.hash,
-        )
-
-    def _decode(
-        self, held: Claim, watch: Watch, decoder: Decodes, wav: Path, sound: Sound
-    ) -> tuple[Recognition, int]:
-        task = f"job-{held.job_id}"
-        decoding = watch.decoding(decoder, task, sound.duration_ms, self.see_through)
-        share = order.cpu_share(held.try_no)
-        recognition = decoder.decode(wav, task=task, cpu_share=share, on_wait=decoding)
-        return recognition, decoding.worked_ms
-
-    def _choice(self, held: Claim) -> InstalledModel:
-        with self._database.read() as session:
-            chain = areas.upward(session, held.area_code)
-        try:
-            return catalogue.choice_for(self._settings, chain, held.language)
-        except XiangyinError as error:  # the settings' fault, not the sound's
-            raise ModelFails(error.text) from error
-
     def _run_once_safely(self) -> bool:
         try:
             return self.run_once()
@@ -212,14 +151,10 @@ class Worker:
             log.error("decoder waits for a model that loads", error=error.text)
         return False
 
-    def _look_up_words(self) -> None:
-        """Nothing waits: see which local words the models know."""
-        try:
-            self._words.run_due(
-                lambda model: self._pool.load(model, on_wait=self._raise_when_stopped).known_words
-            )
-        except (sa.exc.SQLAlchemyError, XiangyinError) as error:
-            log.warning("local words could not be looked up", error=str(error)[:200])
+    def _do_idle_work(self) -> bool:
+        return self._idle.step(
+            lambda model: self._pool.load(model, on_wait=self._raise_when_stopped)
+        )
 
     def _finished(self, held: Claim, heard: Heard, took_s: float) -> None:
         def store(session: Session) -> bool:

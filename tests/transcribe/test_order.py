@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,5 +113,13 @@ def test_what_broke_a_decoder_stands_behind_what_is_asked_for_meanwhile_but_not_
     assert suspect <= START + timedelta(hours=1)
 
 
-def test_the_first_try_gets_a_quarter_of_the_processor_time_and_the_last_one_all() -> None:
-    assert [order.cpu_share(number) for number in (1, 2, 3, 4)] == [0.25, 0.5, 1.0, 1.0]
+@given(durations, st.floats(0.001, 2.0))
+def test_the_processor_time_of_a_try_grows_up_to_all_that_is_allowed(
+    duration_ms: int, pace: float
+) -> None:
+    first, second, third = (order.cpu_limit_s(number, duration_ms, pace) for number in (1, 2, 3))
+    assert first is not None
+    assert second is not None
+    assert first >= max(1.0, 10 * duration_ms / 1000 * pace) * 0.999
+    assert second == pytest.approx(4 * first)
+    assert third is None

@@ -12,7 +12,7 @@ from core.clock import FakeClock
 from core.database import Database
 from core.settings import Settings
 from tests.conftest import on_both_databases
-from transcribe import catalogue, claims, jobs
+from transcribe import catalogue, claims, jobs, pressure
 from transcribe.models import TranscriptionJob
 from transcribe.recogniser import Recognition
 
@@ -113,3 +113,16 @@ def test_a_message_sent_in_now_does_not_wait_for_bulk_work(
     ask(database, store, 2, 10_000)
     with database.read() as session:
         assert jobs.pressure(session).expected_wait_s == 40.0
+
+
+def test_the_pace_of_a_model_is_its_own_and_needs_enough_jobs(
+    database: Database, store: BlobStore
+) -> None:
+    starter = catalogue.starter().tree_hash
+    for number in (1, 2):
+        ask(database, store, number, 10_000)
+        decode(database, "decoder-1", 10_000, 1_000)
+    with database.read() as session:
+        assert pressure.pace(session, starter, at_least=2) == pytest.approx(0.1)
+        assert pressure.pace(session, starter, at_least=3) == pressure.UNMEASURED_PACE
+        assert pressure.pace(session, "another") == pressure.UNMEASURED_PACE
