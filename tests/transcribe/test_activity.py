@@ -59,7 +59,7 @@ def test_a_sound_that_ends_in_mid_speech_was_cut_off(
     sounds = [pcm(getattr(one, kind)) for one in sentences]
     assert not any(heard(whole, rate_hz).cut_off for whole in sounds)
     cuts = [whole[: len(whole) // 20 * 2 * n] for whole in sounds for n in (3, 4, 5, 6, 7)]
-    assert sum(heard(cut, rate_hz).cut_off for cut in cuts) >= 0.8 * len(cuts)
+    assert all(heard(cut, rate_hz).cut_off for cut in cuts)
 
 
 def test_sound_far_too_loud_is_clipped_and_a_little_too_loud_is_not(spoken: Spoken) -> None:
