@@ -11,7 +11,6 @@ import sqlalchemy as sa
 import structlog
 
 from core import leases
-from core.blobs import BlobStore
 from core.clock import utc_now
 from core.database import Database
 from core.errors import N_, Conflict, XiangyinError
@@ -21,6 +20,7 @@ from transcribe.catalogue import InstalledModel
 from transcribe.grammar import Correction
 from transcribe.models import AreaGrammar
 from transcribe.recogniser import STANDARD, Recognition
+from transcribe.sounds import Sounds
 from transcribe.speechio import ErrorCounts
 
 LEASE, LEASE_S = "grammar-trial", 600
@@ -39,8 +39,11 @@ DecoderFor = Callable[[InstalledModel], Decodes]
 class Trials:
     """Measures the grammars that wait, a sound at a time, so that reports never wait for it."""
 
-    def __init__(self, settings: Settings, database: Database, store: BlobStore) -> None:
-        self._settings, self._database, self._store = settings, database, store
+    def __init__(
+        self, settings: Settings, database: Database, sounds: Sounds, work_dir: Path
+    ) -> None:
+        self._settings, self._database = settings, database
+        self._sounds, self._work_dir = sounds, work_dir
         self._holder = uuid.uuid4().hex
         self._trial: _Trial | None = None
 
@@ -56,7 +59,9 @@ class Trials:
                 )
             if waiting is None:
                 return False
-            self._trial = _Trial(self._settings, self._database, self._store, waiting)
+            self._trial = _Trial(
+                self._settings, self._database, self._sounds, self._work_dir, waiting
+            )
         if not leases.hold(self._database, LEASE, self._holder, LEASE_S):
             self._trial = None
             return False
@@ -71,9 +76,15 @@ class _Trial:
     """One grammar's measurement; what was heard without it is kept for its next trial."""
 
     def __init__(
-        self, settings: Settings, database: Database, store: BlobStore, grammar_id: int
+        self,
+        settings: Settings,
+        database: Database,
+        sounds: Sounds,
+        work_dir: Path,
+        grammar_id: int,
     ) -> None:
-        self._settings, self._database, self._store = settings, database, store
+        self._settings, self._database = settings, database
+        self._sounds, self._work_dir = sounds, work_dir
         self._id = grammar_id
         with database.read() as session:
             self._row = session.get_one(AreaGrammar, grammar_id)
@@ -101,14 +112,13 @@ class _Trial:
         return True
 
     def _hear(self, correction: Correction, decoder: Decodes) -> None:
-        prepared = self._settings.folder("decoding") / f"trial-{uuid.uuid4().hex}.wav"
+        prepared = self._work_dir / f"trial-{uuid.uuid4().hex}.wav"
         try:
-            stored = self._store.existing_path(correction.audio_sha256)
-            wav = audio.prepare(stored, prepared, takes_8khz=self._model.takes_8khz)
-            before = self._counts(correction, decoder, wav, None)
-            after = self._counts(
-                correction, decoder, wav, grammar.file_of(self._settings, self._row, self._model)
-            )
+            with self._sounds.lent(correction.audio_sha256, self._work_dir) as stored:
+                wav = audio.prepare(stored, prepared, takes_8khz=self._model.takes_8khz)
+                before = self._counts(correction, decoder, wav, None)
+                made = grammar.file_of(self._settings, self._row, self._model)
+                after = self._counts(correction, decoder, wav, made)
         finally:
             prepared.unlink(missing_ok=True)
         self._without, self._with = self._without + before, self._with + after
@@ -144,13 +154,21 @@ class _Trial:
 
 
 def measure(
-    settings: Settings, database: Database, store: BlobStore, grammar_id: int, decoder: Decodes
+    settings: Settings,
+    database: Database,
+    sounds: Sounds,
+    work_dir: Path,
+    grammar_id: int,
+    decoder: Decodes,
 ) -> AreaGrammar:
-    """Measure one grammar from beginning to end; Conflict when it takes none."""
+    """Measure one grammar from beginning to end; Conflict when the model takes none.
+
+    ``work_dir``: a folder for the sounds in the decoder's form.
+    """
     with database.read() as session:
         if session.get_one(AreaGrammar, grammar_id).state == grammar.REFUSED:
             raise Conflict(N_("This speech model takes no grammar."))
-    trial = _Trial(settings, database, store, grammar_id)
+    trial = _Trial(settings, database, sounds, work_dir, grammar_id)
     while trial.step(lambda _model: decoder):
         pass
     with database.read() as session:

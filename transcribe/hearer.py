@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from core import areas
 from core.database import Database
 from core.errors import XiangyinError
@@ -24,6 +26,8 @@ from transcribe.watch import Passes, Watch
 KNOWN_AFTER = 10
 """So many sounds decoded tell how much processor time a model needs."""
 
+log = structlog.get_logger("transcribe.hearer")
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -36,6 +40,13 @@ class Heard:
     config: DecoderConfig
     took_ms: int | None
     is_live: bool = False
+
+
+@dataclass(frozen=True)
+class _Work:
+    wav: Path
+    sound: Sound
+    grammar: Path | None
 
 
 class Hearer:
@@ -103,30 +114,30 @@ class Hearer:
         )
 
     def _decode(
-        self,
-        held: Claim,
-        watch: Watch,
-        decoder: Decodes,
-        wav: Path,
-        sound: Sound,
-        passes: Passes,
-        language: Path | None,
+        self, held: Claim, watch: Watch, decoder: Decodes, work: _Work, passes: Passes
     ) -> tuple[Recognition, int]:
         """What was heard, and how many ms the decoder worked."""
         task = f"job-{held.job_id}"
-        decoding = watch.decoding(decoder, task, sound.duration_ms, passes)
+        decoding = watch.decoding(decoder, task, work.sound.duration_ms, passes)
         with self._database.read() as session:
             pace = pressure.pace(session, watch.model_hash, at_least=KNOWN_AFTER)
-        most_s = order.cpu_limit_s(held.try_no, sound.duration_ms, pace)
         recognition = decoder.decode(
-            wav, grammar=language, task=task, most_cpu_s=most_s, on_wait=decoding
+            work.wav,
+            grammar=work.grammar,
+            task=task,
+            most_cpu_s=order.cpu_limit_s(held.try_no, work.sound.duration_ms, pace),
+            on_wait=decoding,
         )
         return recognition, decoding.worked_ms
 
     def _grammar(self, held: Claim, model: InstalledModel) -> Path | None:
-        """The area's language model, where one is switched on and fits the speech model."""
-        with self._database.read() as session:
-            return grammar.active(session, self._settings, held.area_code, model)
+        """The area's own language model for this speech model, where one is in use."""
+        try:
+            with self._database.read() as session:
+                return grammar.active(session, self._settings, held.area_code, model)
+        except XiangyinError as error:  # a voice is heard without it all the same
+            log.warning("an area's grammar cannot be used", job=held.job_id, error=error.text)
+            return None
 
     def _choice(self, held: Claim) -> InstalledModel:
         with self._database.read() as session:

@@ -26,6 +26,7 @@ from transcribe.decoder import Decoder
 from transcribe.grammar import Correction
 from transcribe.models import AreaGrammar, Hearing, Transcript
 from transcribe.recogniser import Recognition, Utterance, Word
+from transcribe.sounds import Sounds
 
 __all__ = ["operator", "place"]
 STARTER = catalogue.starter()
@@ -114,10 +115,15 @@ def test_it_is_made_of_the_areas_words_and_of_what_is_not_held_out(
 
 @pytest.mark.slow
 def test_it_is_measured_on_held_out_sounds_by_real_decoding(
-    database: Database, store: BlobStore, config: Settings, corrected: list[int], decoder: Decoder
+    database: Database,
+    store: BlobStore,
+    config: Settings,
+    corrected: list[int],
+    decoder: Decoder,
+    tmp_path: Path,
 ) -> None:
     row = build(database, config)
-    found = grammar_trial.measure(config, database, store, row.id, decoder)
+    found = grammar_trial.measure(config, database, Sounds(store), tmp_path, row.id, decoder)
     assert found.state == grammar.MEASURED
     assert found.held_out >= grammar.LEAST_HELD_OUT
     assert found.characters == sum(
@@ -149,10 +155,12 @@ class Scripted:
 
 @on_both_databases
 def test_a_worker_measures_a_sound_at_a_time(
-    database: Database, store: BlobStore, config: Settings, corrected: list[int]
+    database: Database, store: BlobStore, config: Settings, corrected: list[int], tmp_path: Path
 ) -> None:
     row = build(database, config)
-    trials, other = (grammar_trial.Trials(config, database, store) for _ in range(2))
+    trials, other = (
+        grammar_trial.Trials(config, database, Sounds(store), tmp_path) for _ in range(2)
+    )
     decoder = Scripted({True: "我家停水两天了请派人来看看", False: "听谁"})
     assert trials.step(lambda _model: decoder)
     assert decoder.heard == 2
