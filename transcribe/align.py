@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 from transcribe.recogniser import Word
 
@@ -21,12 +22,23 @@ Stretch = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class TextWord:
-    """A piece of a transcript's text; ``confidence`` None when a person typed it."""
+    """A piece of a transcript's text; ``confidence`` None when a person typed it.
+
+    ``side``: which channel of a call recorded in two it comes from, None for one programme.
+    """
 
     text: str
     start_ms: int
     end_ms: int
     confidence: float | None
+    side: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a transcript stores it: no side where there are none."""
+        plain = asdict(self)
+        if self.side is None:
+            del plain["side"]
+        return plain
 
 
 def align(heard: Sequence[Word | TextWord], text: str) -> list[TextWord]:
@@ -42,7 +54,8 @@ def align(heard: Sequence[Word | TextWord], text: str) -> list[TextWord]:
     for at, index in kept:
         word = heard[index]
         _type(pieces, text[done_chars:at], heard, done_words, index)
-        pieces.append(TextWord(word.text, word.start_ms, word.end_ms, word.confidence))
+        kept_word = TextWord(word.text, word.start_ms, word.end_ms, word.confidence, _side(word))
+        pieces.append(kept_word)
         done_chars, done_words = at + len(word.text), index + 1
     _type(pieces, text[done_chars:], heard, done_words, len(heard))
     return pieces
@@ -64,7 +77,12 @@ def _type(
     else:
         at_ms = heard[first - 1].end_ms if first else 0
         span = at_ms, at_ms
-    pieces.append(TextWord(typed, *span, None))
+    side = _side(replaced[0]) if replaced else None
+    pieces.append(TextWord(typed, *span, None, side))
+
+
+def _side(word: Word | TextWord) -> int | None:
+    return word.side if isinstance(word, TextWord) else None
 
 
 def _kept_words(heard: Sequence[Word | TextWord], text: str) -> list[tuple[int, int]]:

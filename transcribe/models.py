@@ -54,7 +54,8 @@ class TranscriptionJob(Base):
 class Transcript(Base):
     """转写稿. Version 0 is what the machine heard and never changes; people write later versions.
 
-    ``words``: list of {"text", "start_ms", "end_ms", "confidence" (0-1, null when typed)}.
+    ``words``: list of {"text", "start_ms", "end_ms", "confidence" (0-1, null when typed)}, with
+    "side" (0 or 1) where the two sides of a call were heard apart.
     ``readable``: the words with numbers, dates and punctuation as people write them (machine
     versions only); ``readable_map``: list of [start, end, first word, word after the last].
     ``alternatives``: list of {"first", "after", "texts"}: other hearings of words[first:after].

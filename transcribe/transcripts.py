@@ -85,7 +85,7 @@ def save_edit(
         subject_id=subject_id,
         version=number,
         text=text,
-        words=[asdict(word) for word in words],
+        words=[word.to_json() for word in words],
         verbatim=verbatim,
         author_id=author_id,
         created_at=utc_now(),
@@ -116,7 +116,7 @@ def store_heard(
         subject_id=subject_id,
         version=0 if first else _next_version(session, subject_kind, subject_id),
         text=recognition.text,
-        words=[asdict(word) for word in recognition.words],
+        words=_words(recognition),
         confidence=recognition.confidence,
         model_name=model.name,
         model_hash=model.tree_hash,
@@ -131,6 +131,14 @@ def store_heard(
     session.add(transcript)
     session.flush()
     return transcript
+
+
+def _words(recognition: Recognition) -> list[dict[str, Any]]:
+    return [
+        asdict(word) | ({} if said.side is None else {"side": said.side})
+        for said in recognition.utterances
+        for word in said.words
+    ]
 
 
 def _alternatives(recognition: Recognition) -> list[dict[str, Any]]:

@@ -108,3 +108,10 @@ def test_a_paragraph_taken_out_of_a_long_talk_leaves_the_rest_in_place() -> None
 def test_a_long_text_written_anew_is_one_typed_piece_over_the_whole_time() -> None:
     text = long_text(2_000)
     assert align(long_words(text), "新" * 2_000) == [TextWord("新" * 2_000, 0, 399_990, None)]
+
+
+def test_a_word_keeps_its_side_of_the_call_and_a_typed_one_takes_that_of_what_it_replaces() -> None:
+    heard = [TextWord("你好", 0, 400, 0.9, 0), TextWord("停电", 500, 900, 0.4, 1)]
+    assert [word.side for word in align(heard, "你好停水")] == [0, 1]
+    assert [word.to_json().get("side", "none") for word in align(heard, "你好停水")] == [0, 1]
+    assert "side" not in align(HEARD, "我家")[0].to_json()

@@ -51,10 +51,18 @@ def _as_json(path: Path, heard: Recognition, model: catalogue.InstalledModel) ->
         "text": heard.text,
         "confidence": heard.confidence,
         "diagnosis": heard.diagnosis,
+        "remarks": list(heard.remarks),
         "duration_ms": heard.duration_ms,
         "sample_rate_hz": heard.sample_rate_hz,
         "utterances": [
-            {"text": said.text, "start_ms": said.start_ms, "end_ms": said.end_ms}
+            {
+                "text": said.text,
+                "start_ms": said.start_ms,
+                "end_ms": said.end_ms,
+                "confidence": round(said.confidence, 4),
+                "alternatives": list(said.alternatives),
+                "side": said.side,
+            }
             for said in heard.utterances
         ],
         "words": [asdict(word) for word in heard.words],
