@@ -88,9 +88,8 @@ class Hearer:
                 live = self._heard_live(held.stream_key, sound, model, config)
                 recognition = live
             if recognition is None:
-                recognition, took_ms = self._decode(
-                    held, watch, decoder, wav, sound, passes, language
-                )
+                work = _Work(wav, sound, language)
+                recognition, took_ms = self._decode(held, watch, decoder, work, passes)
         return Heard(recognition, sound, key, model, config, took_ms, is_live=live is not None)
 
     @contextlib.contextmanager
