@@ -19,8 +19,6 @@ from transcribe.search import Hit
 AT_ONCE = 20
 """Reports indexed anew in one transaction: others write in between."""
 
-REINDEX = "search.reindex"
-
 
 @dataclass(frozen=True)
 class Found:
@@ -60,7 +58,7 @@ def on_reindex(session: Session, payload: dict[str, Any]) -> None:
     for report_id in ids:
         index(session, report_id)
     if len(ids) == AT_ONCE:
-        outbox.emit(session, REINDEX, after=ids[-1])
+        outbox.emit(session, search.REINDEX, after=ids[-1])
 
 
 def find(

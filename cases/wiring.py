@@ -11,7 +11,7 @@ from cases.models import Report, ReportEvent
 from core import outbox
 from core.clock import utc_now
 from core.outbox import Handler
-from transcribe import transcripts
+from transcribe import search, transcripts
 
 
 def handlers() -> list[tuple[str, Handler]]:
@@ -23,7 +23,7 @@ def handlers() -> list[tuple[str, Handler]]:
         ("report.received", finding.on_changed),
         ("report.changed", finding.on_changed),
         ("transcript.ready", finding.on_transcript_ready),
-        (finding.REINDEX, finding.on_reindex),
+        (search.REINDEX, finding.on_reindex),
     ]
 
 

@@ -18,6 +18,9 @@ from transcribe import grams, redact
 from transcribe.grams import Query
 from transcribe.models import SearchText, Transcript, TranscriptGram
 
+REINDEX = "search.reindex"
+"""News that orders the index anew; {"after": id} for subjects with higher ids."""
+
 MAX_QUERY = 100
 BATCH = 100
 """Candidates read at a time, newest first."""

@@ -17,6 +17,7 @@ from core.models import AuditEntry
 from core.outbox import Dispatcher
 from tests.cases.conftest import FAR_VILLAGE, NUMBER, Arrive, Cast
 from tests.conftest import on_both_databases
+from transcribe import search
 from transcribe.models import SearchText, Transcript, TranscriptGram
 
 
@@ -137,7 +138,7 @@ def test_an_index_is_made_anew_bit_by_bit_and_may_be_cut_off(
     with database.write() as session:
         session.execute(sa.delete(TranscriptGram))
         session.execute(sa.delete(SearchText))
-        outbox.emit(session, finding.REINDEX, after=0)
+        outbox.emit(session, search.REINDEX, after=0)
     dispatcher.run_due(limit=1)
     assert len(look(database, cast.operator, "停水")) == finding.AT_ONCE
     dispatcher.run_due()

@@ -22,11 +22,13 @@ from tests.conftest import on_both_databases
 from tests.transcribe.conftest import Spoken
 from tests.transcribe.test_vocabulary import FAR, OTHER_TOWN, TOWN, VILLAGE, operator, person, place
 from transcribe import catalogue, grammar, grammar_text, grammar_trial, jobs, vocabulary
+from transcribe.__main__ import main
 from transcribe.decoder import Decoder
 from transcribe.grammar import Correction
 from transcribe.models import AreaGrammar, Hearing, Transcript
 from transcribe.recogniser import Recognition, Utterance, Word
 from transcribe.sounds import Sounds
+from transcribe.worker import Worker
 
 __all__ = ["operator", "place"]
 STARTER = catalogue.starter()
@@ -261,3 +263,44 @@ def test_a_grammar_of_another_town_is_not_there(
     outsider = person(database, "township", OTHER_TOWN)
     with database.read() as session, pytest.raises(NotFound):
         grammar.one(session, outsider, row.id)
+
+
+def test_a_worker_hears_with_the_grammar_in_use(
+    database: Database, store: BlobStore, config: Settings, place: None, spoken: Spoken
+) -> None:
+    row = judged(database, config)
+    with database.write() as session:
+        grammar.switch_on(session, config, session.get_one(AreaGrammar, row.id), "ana")
+        sha256 = store.put_file(spoken.telephone)
+        blobs.register(session, store, sha256, "audio/wav")
+        for number, area_code in ((1, VILLAGE), (2, FAR)):
+            jobs.enqueue(session, "report", number, sha256, area_code=area_code)
+    worker = Worker(config, database, store, "decoder-1")
+    try:
+        assert worker.run_once()
+        assert worker.run_once()
+    finally:
+        worker._pool.close()
+    with database.read() as session:
+        heard = {one.subject_id: one for one in session.scalars(sa.select(Transcript))}
+    assert (heard[1].decoder or {})["grammar_sha256"] == row.sha256
+    assert (heard[2].decoder or {})["grammar_sha256"] is None
+    assert heard[1].text == spoken.text
+
+
+def test_the_command_builds_and_switches(
+    database: Database, config: Settings, place: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grammar", "on", "--area", TOWN]) == 1
+    assert main(["grammar", "build", "--area", TOWN]) == 0
+    assert main(["grammar", "on", "--area", TOWN]) == 1
+    told = capsys.readouterr()
+    assert "Build it first" in told.err
+    assert "Measure it first" in told.err
+    with database.write() as session:
+        row = session.scalars(sa.select(AreaGrammar)).one()
+        row.state, row.held_out, row.cer_without, row.cer_with = "measured", 20, 0.2, 0.1
+    assert main(["grammar", "on", "--area", TOWN]) == 0
+    assert "in use" in capsys.readouterr().out
+    assert main(["grammar", "off", "--area", TOWN]) == 0
+    assert "not in use" in capsys.readouterr().out

@@ -13,8 +13,10 @@ from core import auth
 from core.clock import utc_now
 from core.database import Database
 from core.errors import InvalidInput
+from core.models import OutboxEvent
 from tests.conftest import on_both_databases
 from transcribe import grams, search
+from transcribe.__main__ import main
 from transcribe.models import SearchText, Transcript, TranscriptGram
 
 WORDS = st.sampled_from(
@@ -188,3 +190,17 @@ def test_a_hit_is_shown_in_the_text_as_it_is_written() -> None:
 def test_an_endless_query_is_refused() -> None:
     with pytest.raises(InvalidInput):
         search.read("水" * 101, by_sound=False)
+
+
+def test_the_command_orders_the_index_once_and_says_how_far_it_is(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known(database, ["停水"])
+    assert main(["reindex"]) == main(["reindex"]) == 0
+    told = capsys.readouterr().out
+    assert "Ordered" in told
+    assert "Under way: done up to number 0." in told
+    assert "Findable by their words: 1." in told
+    with database.read() as session:
+        events = session.scalars(sa.select(OutboxEvent)).all()
+    assert [(event.kind, event.payload) for event in events] == [(search.REINDEX, {"after": 0})]

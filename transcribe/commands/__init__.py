@@ -15,6 +15,8 @@ COMMANDS = {
     "worker": "a decoder of the office",
     "rehear": "hear again what an earlier model heard",
     "live": "hears recordings while they are spoken",
+    "grammar": "an area's own language model: build, measure, switch on and off",
+    "reindex": "make the search index anew",
 }
 """Name -> what it does; the module of ``check-model`` is ``check_model``."""
 
