@@ -79,6 +79,11 @@ def correct_text(
     """
     report = _open(session, actor, report_id)
     _check_length(text)
+    if verbatim and not listening.heard(session, actor, report):
+        raise InvalidInput(
+            N_("Play the recording to its end before you call the text word for word."),
+            field="verbatim",
+        )
     ledger.change(session, actor, report, version, draft=draft, draft_by_id=actor.id)
     transcripts.save_edit(
         session, "report", report.id, text, actor.id, based_on_version, verbatim=verbatim

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import access, masking
+from cases import access, dialects, masking
+from cases.dialects import Routing
 from cases.lifecycle import ReportState
 from cases.models import Report
 from core import areas
@@ -17,6 +18,7 @@ from transcribe.models import Transcript, TranscriptionJob
 from web.pages import Nav
 
 SNIPPET = 60
+FOR_ME = "mine"
 WAITING = (ReportState.RECEIVED.value, ReportState.UNDER_REVIEW.value)
 
 
@@ -37,27 +39,45 @@ class Row:
     waiting_for_words: bool
     failed: bool
     is_sealed: bool
+    routing: str = dialects.NOWHERE
 
 
 def rows(
-    session: Session, actor: Actor, *, waiting: bool, limit: int, offset: int = 0
+    session: Session,
+    actor: Actor,
+    *,
+    waiting: bool,
+    limit: int,
+    offset: int = 0,
+    dialect: str = "",
 ) -> tuple[list[Row], int]:
     """Reports for the list and how many there are: urgent first, then the oldest (waiting),
-    or the newest first (decided)."""
+    or the newest first (decided). Of those that wait, what is for people who understand another
+    dialect comes after the own work.
+
+    ``dialect``: only reports in it; FOR_ME: only what is not for somebody else.
+    """
+    routing = Routing(session, actor)
     condition = Report.state.in_(WAITING) if waiting else Report.state.not_in(WAITING)
     query = sa.select(Report).where(access.area_clause(session, actor), condition)
     if not actor.may("report.read"):
         query = query.where(Report.confidential)
+    elsewhere = routing.elsewhere(condition) if waiting else sa.false()
+    if dialect == FOR_ME:
+        query = query.where(sa.not_(elsewhere))
+    elif dialect:
+        query = query.where(Report.dialect == dialect)
     total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     if waiting:
         alarm = sa.or_(Report.urgent, Report.proposed_urgent)
-        query = query.order_by(sa.desc(alarm), Report.received_at, Report.id)
+        later = sa.case((elsewhere, 1), else_=0)
+        query = query.order_by(sa.desc(alarm), later, Report.received_at, Report.id)
     else:
         query = query.order_by(Report.received_at.desc(), Report.id.desc())
     found = list(session.scalars(query.limit(limit).offset(offset)))
     texts, states = _texts(session, found), _job_states(session, found)
     names = {area.code: area.name for area in areas.villages(session)}
-    return [_row(actor, report, names, texts, states) for report in found], total
+    return [_row(actor, report, names, texts, states, routing) for report in found], total
 
 
 def _row(
@@ -66,6 +86,7 @@ def _row(
     names: Mapping[str, str],
     texts: Mapping[int, str],
     states: Mapping[int, str],
+    routing: Routing,
 ) -> Row:
     is_sealed = report.confidential and not access.keeps_secrets(actor)
     text = "" if is_sealed else texts.get(report.id) or report.typed_text or ""
@@ -77,6 +98,7 @@ def _row(
         state in ("queued", "running"),
         state == "failed" or report.sound_failure is not None,
         is_sealed,
+        routing.of(report) if report.state in WAITING and not is_sealed else dialects.NOWHERE,
     )
 
 
@@ -104,9 +126,19 @@ def _job_states(session: Session, reports: list[Report]) -> dict[int, str]:
     return {subject: state for subject, state in found}
 
 
+def spoken(session: Session, actor: Actor) -> list[str]:
+    """The dialects of the reports that wait in the own area, by name."""
+    query = access.reports_seen(session, actor).where(
+        Report.state.in_(WAITING), Report.dialect.is_not(None)
+    )
+    found = session.scalars(query.with_only_columns(Report.dialect).distinct())
+    return sorted(name for name in found if name)
+
+
 def next_waiting(session: Session, actor: Actor, after: int) -> int | None:
-    """The report to open when ``after`` is done: the first of the list this person reviews."""
-    found, _ = rows(session, actor, waiting=True, limit=50)
+    """The report to open when ``after`` is done: the first of the list this person reviews and
+    that is not for those who understand another dialect."""
+    found, _ = rows(session, actor, waiting=True, limit=50, dialect=FOR_ME)
     for row in found:
         if row.report.id != after and access.may_review(actor, row.report):
             return row.report.id

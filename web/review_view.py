@@ -12,7 +12,8 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, intake, listening, references
+from cases import access, intake, listening, references, sampling
+from cases.dialects import DIALECTS, Routing
 from cases.ledger import events
 from cases.lifecycle import ReportState
 from cases.models import Case, CaseReport, Report, ReportEvent
@@ -24,16 +25,13 @@ from core.errors import N_, XiangyinError
 from core.models import Area, User
 from core.sealed import mask_number
 from recordings.models import Clip
-from transcribe import catalogue, jobs, transcripts
-from transcribe.models import TranscriptionJob
+from transcribe import catalogue, jobs, transcripts, verbatim
+from transcribe.models import Transcript, TranscriptionJob
+from web import review_versions, review_words
 from web.deps import Services
 from web.pages import render
 from web.review_list import WAITING
 
-DOUBTFUL_BELOW = 0.6
-"""A word the machine is less sure of is marked."""
-FOLDED_BELOW = 0.5
-"""A text the machine is less sure of on the whole is folded away: a summary helps more."""
 FORM_FIELDS = ("text", "title", "summary", "dialect")
 
 CHANNELS = {
@@ -54,10 +52,6 @@ SOUND_FAILURES = {
     intake.UNDECODABLE: N_("No program here can read this sound file. It is kept as it came."),
     intake.EXAMINATION_FAILED: N_("Reading the sound took too long. It is kept as it came."),
 }
-DIAGNOSES = {
-    "silent": N_("The machine heard silence. Listen all the same: it may be very soft."),
-    "not_understood": N_("Somebody speaks, but the machine understood nothing."),
-}
 ACTIONS = {
     "received": N_("came in"),
     "triaged": N_("kind and place proposed by the words"),
@@ -72,26 +66,77 @@ ACTIONS = {
     "reopen": N_("back to review"),
     "transcript_failed": N_("machine could not write it down"),
     "retry": N_("transcription asked for again"),
+    "dialect": N_("dialect named"),
+    "restore": N_("earlier text put back"),
+}
+
+
+KEYS = (
+    ("play", N_("Play and pause")),
+    ("back", N_("Back 3 s")),
+    ("speed", N_("Speed")),
+    ("doubt", N_("Next doubtful word")),
+    ("choices", N_("Other hearings")),
+    ("save", N_("Save the text")),
+    ("accept", N_("Accept and next")),
+)
+"""What has a key, for the dialog in which keys are changed; review-keys.js has the first keys."""
+
+NO_PIECES: dict[str, Any] = {
+    "turns": [],
+    "raw": [],
+    "choices_data": [],
+    "shown_text": "",
+    "folded": False,
+    "floor_percent": 0,
+    "diagnosis": None,
+    "remarks": [],
 }
 
 
 def words_context(services: Services, session: Session, report: Report) -> dict[str, Any]:
-    """The machine's words, or why there are none."""
+    """The machine's words with what is doubtful in them, or why there are none."""
     transcript = transcripts.latest(session, "report", report.id)
     job = jobs.latest(session, "report", report.id)
-    confidence = transcript.confidence if transcript else None
     starter = transcript.hears_people is False if transcript else _starter_in_use(services)
     return {
         "report": report,
         "transcript": transcript,
-        "words": [_word(word) for word in transcript.words] if transcript else [],
-        "folded": confidence is not None and confidence < FOLDED_BELOW,
+        **(_pieces(session, report, transcript) if transcript else NO_PIECES),
+        **_newer(session, transcript),
         "starter_warning": catalogue.STARTER_WARNING if starter and report.audio_sha256 else None,
         "job": job,
         "wait_min": _wait_min(session, job),
         "failure": jobs.FAILURES.get(job.failure_code or "") if job else None,
-        "diagnosis": DIAGNOSES.get(transcript.diagnosis or "") if transcript else None,
         "sound_failure": SOUND_FAILURES.get(report.sound_failure or ""),
+    }
+
+
+def _newer(session: Session, transcript: Transcript | None) -> dict[str, Any]:
+    newer = review_versions.newer_hearing(session, transcript)
+    if newer is None or transcript is None:
+        return {"newer": None, "newer_changes": []}
+    heard = review_words.shown_text(newer)
+    return {"newer": newer, "newer_changes": review_versions.changes(transcript.text, heard)}
+
+
+def _pieces(session: Session, report: Report, transcript: Transcript) -> dict[str, Any]:
+    """``folded``: the whole text is so doubtful that a summary helps more."""
+    heard = transcripts.newest_heard(session, "report", report.id) or transcript
+    chain = areas.upward(session, report.village_code)
+    floors = verbatim.floors(session, heard.model_hash, chain)
+    confidence = transcript.confidence
+    turns = review_words.turns(transcript, floors.doubtful_below)
+    raw = review_words.raw_turns(transcript, floors.doubtful_below)
+    return {
+        "turns": turns,
+        "raw": raw if transcript.readable else [],
+        "choices_data": [one.to_json() for one in review_words.choices(transcript)],
+        "shown_text": review_words.shown_text(transcript),
+        "folded": confidence is not None and confidence < floors.folded_below,
+        "floor_percent": round(floors.folded_below * 100),
+        "diagnosis": review_words.DIAGNOSES.get(transcript.diagnosis or ""),
+        "remarks": review_words.remarks(transcript),
     }
 
 
@@ -103,13 +148,6 @@ def _wait_min(session: Session, job: TranscriptionJob | None) -> int | None:
 
 def _starter_in_use(services: Services) -> bool:
     return not catalogue.current(services.settings).hears_people
-
-
-def _word(word: dict[str, Any]) -> dict[str, Any]:
-    confidence = word.get("confidence")
-    percent = None if confidence is None else round(confidence * 100)
-    doubtful = confidence is not None and confidence < DOUBTFUL_BELOW
-    return {**word, "percent": percent, "doubtful": doubtful}
 
 
 def page(
@@ -155,10 +193,23 @@ def page_context(
         "levels": LEVELS,
         "hits": report.proposed_hits or [],
         "timeline": _timeline(session, report),
+        "versions": review_versions.versions(session, report),
+        "asked_verbatim": _asked_verbatim(services, report),
+        "routing": Routing(session, actor).of(report),
+        "dialects": DIALECTS,
+        "keys": KEYS,
         "actions": ACTIONS,
         "cases": linked_cases(session, actor, report),
         "joinable": _joinable(session, actor, report),
     }
+
+
+def _asked_verbatim(services: Services, report: Report) -> bool:
+    """Whether chance chose this report to be written word for word."""
+    every = services.settings.verbatim_every
+    return report.audio_sha256 is not None and sampling.in_sample(
+        services.sealer, report.reference_no, every
+    )
 
 
 def masked_caller(services: Services, report: Report) -> str:
@@ -197,8 +248,10 @@ def _timeline(session: Session, report: Report) -> list[tuple[ReportEvent, str]]
 
 def form_values(session: Session, report: Report, typed: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in the form: typed just now, else the draft, else what the machine proposes."""
+    transcript = transcripts.latest(session, "report", report.id)
     proposed = {
-        "text": _shown_text(session, report),
+        "text": review_words.shown_text(transcript) if transcript else words_of(session, report),
+        "verbatim": transcript is not None and transcript.verbatim,
         "title": "",
         "summary": report.summary or "",
         "dialect": report.dialect or "",
@@ -210,6 +263,8 @@ def form_values(session: Session, report: Report, typed: Mapping[str, Any]) -> d
         "reason": "",
         "route": "",
     }
+    if transcript is None and report.audio_sha256 is not None:
+        proposed["text"] = ""  # what was typed beside a sound is no transcript of it
     return {**proposed, **draft_fields(report), **typed}
 
 
@@ -220,14 +275,6 @@ def draft_fields(report: Report) -> dict[str, str]:
     except ValueError:
         return {"text": report.draft or ""}
     return {name: str(stored[name]) for name in FORM_FIELDS if stored.get(name)}
-
-
-def _shown_text(session: Session, report: Report) -> str:
-    """Words to mend: the transcript's; what was typed beside a sound is no transcript of it."""
-    if report.audio_sha256 is None:
-        return words_of(session, report)
-    transcript = transcripts.latest(session, "report", report.id)
-    return transcript.text if transcript else ""
 
 
 def playable_sha256(session: Session, report: Report) -> str | None:

@@ -116,7 +116,7 @@ def test_a_call_is_heard_mended_and_accepted_by_keyboard(
     desk: Page, call: int, database: Database, site: Site
 ) -> None:
     picture(desk, "review-1366")
-    text = desk.get_by_label("Word for word")
+    text = desk.get_by_label("Text", exact=True)
     text.click()
     desk.keyboard.press("Escape")
     until(desk, "document.getElementById('sound').currentTime > 0.2")
@@ -245,7 +245,7 @@ def test_words_appear_by_themselves(
     site.services.hub.publish("transcript.ready")
     expect(page.get_by_role("button", name="村口")).to_be_visible()
     no_sideways(page)
-    text = page.get_by_label("Word for word")
+    text = page.get_by_label("Text", exact=True)
     expect(text).to_have_value("村口路灯坏勒")
     text.fill("村口路灯坏了")
     page.get_by_role("button", name="Save the text").click()

@@ -17,6 +17,7 @@ from desk import people
 from web import i18n
 from web.deps import ReadSession, WriteSession, attempt, require
 from web.pages import LEVEL_NAMES, ROLE_NAMES, Nav, render, see_other
+from web.routers import review_dialects
 
 router = APIRouter()
 NAV = [Nav(80, "/people", N_("People"), "people.edit")]
@@ -116,6 +117,7 @@ def _person_page(
         now=utc_now(),
         error=error,
         values=values or present,
+        **review_dialects.fields(user.dialects or []),
     )
 
 

@@ -53,9 +53,12 @@ def list_page(
     actor: CurrentActor,
     show: str = "waiting",
     page: int = 0,
+    dialect: str = "",
 ) -> Response:
     """Reports that wait, urgent and oldest first; or the decided ones, newest first."""
-    return render(request, "review/list.html", **_list(session, _reader(actor), show, page))
+    return render(
+        request, "review/list.html", **_list(session, _reader(actor), show, page, dialect)
+    )
 
 
 @router.get("/reports/list")
@@ -65,14 +68,19 @@ def list_part(
     actor: CurrentActor,
     show: str = "waiting",
     page: int = 0,
+    dialect: str = "",
 ) -> Response:
     """The changing part of the list."""
-    return render(request, "review/rows.html", **_list(session, _reader(actor), show, page))
+    return render(
+        request, "review/rows.html", **_list(session, _reader(actor), show, page, dialect)
+    )
 
 
-def _list(session: ReadSession, actor: Actor, show: str, page: int) -> dict[str, Any]:
+def _list(session: ReadSession, actor: Actor, show: str, page: int, dialect: str) -> dict[str, Any]:
     waiting, page = show != "decided", max(0, min(page, 10_000))
-    rows, total = review_list.rows(session, actor, waiting=waiting, limit=PAGE, offset=page * PAGE)
+    rows, total = review_list.rows(
+        session, actor, waiting=waiting, limit=PAGE, offset=page * PAGE, dialect=dialect
+    )
     return {
         "rows": rows,
         "total": total,
@@ -81,6 +89,9 @@ def _list(session: ReadSession, actor: Actor, show: str, page: int) -> dict[str,
         "has_more": total > (page + 1) * PAGE,
         "states": review_view.STATES,
         "channels": review_view.CHANNELS,
+        "dialect": dialect,
+        "spoken": review_list.spoken(session, actor),
+        "for_me": review_list.FOR_ME,
     }
 
 
@@ -118,8 +129,13 @@ def words_part(
     """The words of a report; fetched again when the machine has finished."""
     report = access.report(session, actor, report_id)
     shown = review_view.words_context(services, session, report)
-    may_review = access.may_review(actor, report)
-    return render(request, "review/words.html", may_review=may_review, **shown)
+    return render(
+        request,
+        "review/words.html",
+        may_review=access.may_review(actor, report),
+        is_open=report.state in review_list.WAITING,
+        **shown,
+    )
 
 
 @router.get("/reports/{report_id}/audio")

@@ -17,7 +17,7 @@ from cases.words import words_of
 from core.auth import Actor
 from core.errors import N_, Conflict, InvalidInput
 from transcribe import jobs, transcripts
-from web import review_list, review_view
+from web import review_list, review_versions, review_view, review_words
 from web.deps import CurrentActor, ServicesDep, WriteSession, attempt
 from web.pages import see_other
 
@@ -31,6 +31,7 @@ class Filled(BaseModel):
     version: int
     base_version: str = ""
     text: str = ""
+    verbatim: str = ""
     title: str = ""
     summary: str = ""
     service_code: str = ""
@@ -57,14 +58,17 @@ def decide(
     report = access.report(session, actor, report_id)
     with attempt(session) as tried:
         _save_text(session, actor, report, filled)
-        _DECISIONS.get(filled.decision, _unknown)(session, actor, report, filled)
+        _DECISIONS.get(_kind(filled), _unknown)(session, actor, report, filled)
     if tried.error:
         session.expire_all()
         report = access.report(session, actor, report_id)
-        typed: dict[str, Any] = filled.model_dump() | {"urgent": bool(filled.urgent)}
+        typed: dict[str, Any] = filled.model_dump() | {
+            "urgent": bool(filled.urgent),
+            "verbatim": bool(filled.verbatim),
+        }
         return review_view.page(request, session, services, actor, report, typed, tried.error)
-    if filled.decision == "save":
-        return see_other(f"/reports/{report.id}", N_("The text is stored."))
+    if _kind(filled) in _STAYING:
+        return see_other(f"/reports/{report.id}", _STAYING[_kind(filled)])
     following = review_list.next_waiting(session, actor, report.id)
     return see_other(
         f"/reports/{following}" if following else "/reports", _NOTICES[filled.decision]
@@ -97,13 +101,46 @@ def retry(session: WriteSession, actor: CurrentActor, report_id: int) -> Respons
     return see_other(f"/reports/{report_id}", N_("The machine tries again."))
 
 
+def _kind(filled: Filled) -> str:
+    """What the button does; "restore:3" is "restore"."""
+    return filled.decision.partition(":")[0]
+
+
 def _save_text(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
-    """A changed wording becomes a transcript version before anything else is decided."""
+    """A changed wording, or a mark that changed, becomes a version before anything is decided."""
     text = transcripts.clean(filled.text)
-    if not text or text in (words_of(session, report), report.typed_text):
+    verbatim = bool(filled.verbatim) and report.audio_sha256 is not None
+    current = transcripts.latest(session, "report", report.id)
+    unchanged = [words_of(session, report), report.typed_text]
+    if current is not None:
+        unchanged.append(review_words.shown_text(current))
+    marked = current is not None and current.verbatim
+    if not text or (text in unchanged and verbatim == marked):
         return
     base = int(filled.base_version) if filled.base_version.isdigit() else None
-    review.correct_text(session, actor, report.id, text, filled.version, base, draft=_rest(filled))
+    _correct(session, actor, report, filled, text, base, verbatim=verbatim)
+
+
+def _correct(
+    session: Session,
+    actor: Actor,
+    report: Report,
+    filled: Filled,
+    text: str,
+    base: int | None,
+    *,
+    verbatim: bool = False,
+) -> None:
+    review.correct_text(
+        session,
+        actor,
+        report.id,
+        text,
+        filled.version,
+        base,
+        draft=_rest(filled),
+        verbatim=verbatim,
+    )
     filled.version = report.version
 
 
@@ -118,6 +155,23 @@ def _rest(filled: Filled) -> str:
 def _save(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
     """The text is stored by now; the other fields wait in the draft."""
     review.save_draft(session, actor, report.id, _rest(filled), filled.version)
+
+
+def _restore(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
+    """An earlier version, or a newer hearing, counts again; what was typed is a version by now."""
+    number = filled.decision.partition(":")[2]
+    old = review_versions.numbered(session, report, int(number) if number.isdigit() else -1)
+    text = review_words.shown_text(old)
+    current = transcripts.latest(session, "report", report.id)
+    seen = current.version if current else None
+    _correct(session, actor, report, filled, text, seen, verbatim=old.verbatim)
+    ledger.note(session, actor, report, "restore", report.state, number)
+
+
+def _set_dialect(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
+    """The report goes to those who understand it; what was typed stays in the draft."""
+    _save(session, actor, report, filled)
+    review.set_dialect(session, actor, report.id, report.version, filled.dialect)
 
 
 def _accept(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
@@ -159,10 +213,17 @@ def _unknown(session: Session, actor: Actor, report: Report, filled: Filled) -> 
 
 _DECISIONS = {
     "save": _save,
+    "restore": _restore,
+    "dialect": _set_dialect,
     "accept": _accept,
     "reject": _reject,
     review.NO_CONTENT: _reject,
     "join": _join,
+}
+_STAYING = {
+    "save": N_("The text is stored."),
+    "restore": N_("The text is put back. What stood there before is a version, too."),
+    "dialect": N_("The dialect is stored."),
 }
 _NOTICES = {
     "accept": N_("Accepted: a case was made of the report. This is the next one."),

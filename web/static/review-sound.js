@@ -122,6 +122,11 @@ export function watchSound() {
 
   const self = {
     toggle: () => (audio.paused ? play() : audio.pause()),
+    now: () => audio.currentTime,
+    hear(start_ms) {
+      seek(start_ms / 1000);
+      play();
+    },
     jump: (seconds) => seek(audio.currentTime + seconds),
     nextSpeed() {
       speed.selectedIndex = (speed.selectedIndex + 1) % speed.options.length;
@@ -129,7 +134,7 @@ export function watchSound() {
     },
     nextDoubt() {
       const now = audio.currentTime * 1000 + 50;
-      const doubts = [...document.querySelectorAll(".word.doubtful")];
+      const doubts = [...document.querySelectorAll(".word.doubtful")].filter((word) => !word.closest(".raw"));
       const next = doubts.find((word) => Number(word.dataset.start) > now) || doubts[0];
       if (!next) return;
       next.closest("details")?.setAttribute("open", "");

@@ -2,25 +2,28 @@
 // key does anything while an input method is composing. Drafts go to the server and, until it
 // has said yes, stay in this browser.
 
-import { watchSound } from "./review-sound.js";
+import { watchChoices } from "./review-choices.js";
 import { watchDraft } from "./review-draft.js";
+import { composing, watchKeys } from "./review-keys.js";
+import { watchSound } from "./review-sound.js";
 
 const sound = watchSound();
 const draft = watchDraft();
-
-function composing(event) {
-  return event.isComposing || event.keyCode === 229;
-}
+const keys = watchKeys();
+const choices = watchChoices(sound);
 
 function plainTarget(target) {
-  return !target.closest("input, textarea, select, button, a, summary, [role=slider]");
+  return !target.closest("input, textarea, select, button, a, summary, [role=slider], [role=listbox]");
 }
 
-const ANYWHERE = {
-  Escape: () => sound?.toggle(),
-  F2: () => sound?.jump(-3),
-  F8: () => sound?.nextSpeed(),
-  F9: () => sound?.nextDoubt(),
+const ACTIONS = {
+  play: () => sound?.toggle(),
+  back: () => sound?.jump(-3),
+  speed: () => sound?.nextSpeed(),
+  doubt: () => sound?.nextDoubt(),
+  choices: () => choices.open(),
+  save: () => document.getElementById("save")?.click(),
+  accept: () => document.getElementById("accept")?.click(),
 };
 const OUTSIDE_FIELDS = {
   " ": () => sound?.toggle(),
@@ -29,18 +32,11 @@ const OUTSIDE_FIELDS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (composing(event) || event.repeat || event.altKey || event.metaKey) return;
-  if (event.ctrlKey) {
-    const accept = document.getElementById("accept");
-    if (event.key === "Enter" && accept) {
-      event.preventDefault();
-      accept.click();
-    }
-    return;
-  }
-  if (event.shiftKey) return;
-  const act = ANYWHERE[event.key] || (plainTarget(event.target) && OUTSIDE_FIELDS[event.key]);
-  if (!act) return;
+  if (composing(event) || event.repeat || event.defaultPrevented) return;
+  const bare = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+  const outside = bare && plainTarget(event.target) && OUTSIDE_FIELDS[event.key];
+  const act = ACTIONS[keys.actionOf(event)] || outside;
+  if (!act || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   act();
 });
