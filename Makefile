@@ -1,4 +1,4 @@
 # Thin aliases; machines without make use python3 bootstrap.py directly.
-.PHONY: run test lint bench setup
-run test lint bench setup:
+.PHONY: run test lint bench setup model
+run test lint bench setup model:
 	@python3 bootstrap.py $@ $(ARGS)

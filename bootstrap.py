@@ -4,6 +4,7 @@
     python3 bootstrap.py test    set up with test tools, install real counterparts (root), run tests
     python3 bootstrap.py lint    ruff, mypy, import-linter
     python3 bootstrap.py bench   all benchmarks, table in var/bench/
+    python3 bootstrap.py model   make the starter speech model from nothing (transcribe/starter)
     python3 bootstrap.py setup   set up only
 
 Needs neither pip, venv, make nor root. pip's and uv's index settings are honoured.
@@ -156,6 +157,17 @@ def set_up(*groups: str) -> None:
     set_up_page_assets()
 
 
+def set_up_training() -> None:
+    """What only the making of a speech model needs: PyTorch apart from .venv, OpenFST's tools."""
+    from core.errors import ToolFailed
+    from transcribe.starter import tools
+
+    try:
+        tools.set_up(uv(SETUP_STATE), None if index_url() == DEFAULT_INDEX else index_url(), say)
+    except ToolFailed as problem:
+        fail(problem.text)
+
+
 def replace_by(*command: str) -> None:
     """Become ``command``, so that Ctrl-C and exit codes are its own."""
     os.chdir(ROOT)
@@ -180,6 +192,10 @@ def main(arguments: list[str]) -> None:
         set_up("dev")
         install_counterparts()
         replace_by(str(PYTHON), "-m", "benchmarks", "--all", *rest)
+    elif verb == "model":
+        set_up()
+        set_up_training()
+        replace_by(str(PYTHON), "-m", "transcribe.starter", "build", *rest)
     elif verb == "setup":
         set_up(*rest)
     else:
