@@ -15,8 +15,8 @@ from transcribe.numerals import DIGITS, IDENTITY_DIGITS
 MAX_STRANGE, MAX_ALIKE = 2, 4
 """So many characters between two digits may be misheard ones: of any sound, or all like digits."""
 
-LONG = 4
-"""Two groups with so many digits together are linked by a character that sounds like none."""
+EACH, LIKELY = 2, 5
+"""Characters that sound like none link groups of two digits each, and anything to one of five."""
 
 _FILLERS = re.compile(
     r"呃+|嗯+|啊+|哦+|额+|俄|诶|那个|这个|就是|然后|和|接着|后面是|后面|中间|最后|最后是|再来|不对|不是|错了|"
@@ -31,6 +31,9 @@ _NO_PERSON = re.compile(
     r"|(?<!\d)(?:19|20)\d{6}-\d{5}(?!\d)"
 )
 """Dates, clock times and case numbers (20260601-12345)."""
+
+_COUNTED = re.compile(r"[零一二两三四五六七八九]?[十百千万亿][零一二三四五六七八九十百千万亿]*")
+"""A number with units (三十五) is none that is read out digit by digit."""
 
 _BLANK = "\ufffc"
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -81,7 +84,7 @@ def runs(text: str) -> list[DigitRun]:
     plain = _blanked(text)
     together: list[list[_Group]] = []
     for group in _groups(plain):
-        if together and _linked(plain, together[-1][-1], group):
+        if together and _linked(plain, together[-1], group):
             together[-1].append(group)
         else:
             together.append([group])
@@ -115,6 +118,7 @@ def _blanked(text: str) -> str:
     """``text`` with a placeholder for what holds digits and is no number of a person."""
     blank = text
     places = [found.span() for found in _NO_PERSON.finditer(text)]
+    places += [found.span() for found in _COUNTED.finditer(text)]
     places += [place for place in kept(text) if not _amid_digits(text, *place)]
     for start, end in places:
         blank = blank[:start] + _BLANK * (end - start) + blank[end:]
@@ -127,16 +131,18 @@ def _amid_digits(text: str, start: int, end: int) -> bool:
     return not alone or text[start - 1 : start] in DIGITS or text[end : end + 1] in DIGITS
 
 
-def _linked(text: str, one: _Group, other: _Group) -> bool:
+def _linked(text: str, before: list[_Group], other: _Group) -> bool:
     """Whether only rests, fillers or a few misheard characters lie between two groups."""
-    between = _FILLERS.sub("", text[one.end : other.start])
+    between = _FILLERS.sub("", text[before[-1].end : other.start])
     if not between:
         return True
     if _BREAKS & set(between):
         return False
     if all(_sound(char) for char in between):
         return len(between) <= MAX_ALIKE
-    return len(between) <= MAX_STRANGE and len(one.digits + other.digits) >= LONG
+    counts = (sum(len(group.digits) for group in before), len(other.digits))
+    likely = max(counts) >= LIKELY or min(counts) >= EACH
+    return len(between) <= MAX_STRANGE and likely
 
 
 @lru_cache(maxsize=4096)

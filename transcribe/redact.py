@@ -13,10 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from core.errors import N_
-from transcribe.align import TextWord
 from transcribe.digit_runs import DigitRun, runs
 from transcribe.punctuate import Timed
 
@@ -58,9 +56,6 @@ class Finding:
     after_word: int
     start_ms: int
     end_ms: int
-
-
-WordT = TypeVar("WordT", bound=Timed)
 
 
 def kind_of(run: DigitRun) -> str | None:
@@ -162,18 +157,3 @@ def text(typed: str, translate: Callable[[str], str] = str) -> str:
         masked += typed[done:start] + translate(MASKS[kind])
         done = end
     return masked + typed[done:]
-
-
-def timed(words: Sequence[Timed], translate: Callable[[str], str] = str) -> list[TextWord]:
-    """Words with each number replaced by one word: its mask, over the number's whole time."""
-    masked: list[TextWord] = []
-    done = 0
-    for one in find(words):
-        masked += map(_plain, words[done : one.first_word])
-        masked.append(TextWord(translate(MASKS[one.kind]), one.start_ms, one.end_ms, None))
-        done = one.after_word
-    return masked + [_plain(word) for word in words[done:]]
-
-
-def _plain(word: Timed) -> TextWord:
-    return TextWord(word.text, word.start_ms, word.end_ms, getattr(word, "confidence", None))
