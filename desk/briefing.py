@@ -17,6 +17,7 @@ from core.clock import utc_now
 from core.errors import N_
 from recordings.models import Episode, Programme
 from schedule.models import Play
+from transcribe import grammar, word_check
 from transcribe.models import TranscriptionJob
 
 _ORDER = {"bad": 0, "warn": 1, "good": 2}
@@ -143,6 +144,25 @@ def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Dut
     ]
 
 
+def _words(session: Session, _actor: Actor, own: set[str], _zone: str) -> list[Duty]:
+    return [
+        _duty(
+            "words.lacking",
+            word_check.lacking_count(session, own),
+            N_("Local words the speech model cannot hear"),
+            "/words",
+            "warn",
+        ),
+        _duty(
+            "words.grammar",
+            grammar.outdated_count(session, own),
+            N_("Area language models that another speech model has switched off"),
+            "/words",
+            "warn",
+        ),
+    ]
+
+
 def today(zone: str) -> tuple[datetime, datetime]:
     """Begin and end of the town's present day, as instants."""
     place = ZoneInfo(zone)
@@ -159,4 +179,5 @@ _COUNTERS: tuple[tuple[str, _Counter], ...] = (
     ("case.read", _cases),
     ("episode.approve", _episodes),
     ("schedule.read", _plays),
+    ("words.teach", _words),
 )

@@ -10,7 +10,7 @@ from typing import Protocol
 import sqlalchemy as sa
 import structlog
 
-from core import leases
+from core import leases, outbox
 from core.clock import utc_now
 from core.database import Database
 from core.errors import N_, Conflict, XiangyinError
@@ -147,6 +147,7 @@ class _Trial:
             row.held_out, row.better, row.worse = self._heard, self._better, self._worse
             row.characters = self._with.characters
             row.cer_without, row.cer_with = self._without.rate, self._with.rate
+            outbox.emit(session, "grammar.measured", area_code=row.area_code)
         log.info(
             "measured a grammar", area=self._row.area_code, held_out=self._heard,
             cer_without=self._without.rate, cer_with=self._with.rate, state=state,

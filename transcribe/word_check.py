@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from core import areas
+from core import areas, outbox
 from core.clock import utc_now
 from core.database import Database
 from core.settings import Settings
@@ -113,6 +113,7 @@ class WordCheck:
             with self._database.write() as session:
                 for term in terms:
                     _store(session, term, model, segment(term.text, known))
+                outbox.emit(session, "words.checked")
             looked_up += len(terms)
             log.info("looked up local words", model=model.name, words=len(terms))
         return looked_up
