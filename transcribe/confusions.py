@@ -34,6 +34,11 @@ class Confusion:
     count: int = 0
     examples: list[int] = field(default_factory=list)
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it was a number, which is not shown."""
+        return self.said == HIDDEN
+
 
 def tally(pairs: Iterable[tuple[int, str, Sequence[str]]], most: int = 30) -> list[Confusion]:
     """The commonest confusions of (subject id, what was said, words heard), commonest first."""
