@@ -68,6 +68,12 @@ def file_name(url: str) -> str:
     return _UNSAFE.sub("_", unquote(parts.path.rpartition("/")[2])).strip("._") or "model.zip"
 
 
+def without_secrets(url: str) -> str:
+    """The address without login, query and fragment: what may be written down."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 def target(url: str, folder: Path) -> Path:
     """Where the file at ``url`` is fetched to; files of one name from two places stay apart."""
     return folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{file_name(url)}"
@@ -101,15 +107,28 @@ def fetch(
             http_get.refuse_if_hopeless(error)
             failures = failures + 1 if download.have <= before else 1
             if failures == TRIES:
-                raise Unavailable(
-                    N_(
-                        "The download broke off after %(done_mb)d MB (%(reason)s). What came is "
-                        "kept: give the same command again to go on."
-                    ),
-                    params={"done_mb": download.have // 10**6, "reason": str(error)[:200]},
-                ) from error
+                raise _given_up(download.have, error) from error
             time.sleep(pause_s * 2 ** (failures - 1))
     download.finish()
+
+
+def _given_up(kept_bytes: int, error: Exception) -> Unavailable:
+    reason = str(error)[:200]
+    if not kept_bytes:
+        return Unavailable(
+            N_(
+                "The server cannot be reached or gives nothing (%(reason)s). Check network and "
+                "proxy (HTTPS_PROXY), or use --mirror or --zip."
+            ),
+            params={"reason": reason},
+        )
+    return Unavailable(
+        N_(
+            "The download broke off after %(done_mb)d MB (%(reason)s). What came is kept: give "
+            "the same command again to go on."
+        ),
+        params={"done_mb": kept_bytes // 10**6, "reason": reason},
+    )
 
 
 class _Download:
@@ -195,7 +214,8 @@ class _Download:
         return changed or (None not in (total, self._total) and total != self._total)
 
     def _store(self, response: urllib3.BaseHTTPResponse, begin: int) -> None:
-        done, since, shown = begin, time.monotonic(), 0.0
+        done, since = begin, time.monotonic()
+        shown = since
         with self._part.open("r+b" if begin else "wb") as out:
             out.seek(begin)
             out.truncate()

@@ -86,9 +86,10 @@ def from_url(
             )  # fmt: skip
         seen = file_sha256(archive)
         _check_download(settings, name, archive, seen, sha256)
-        facts = {"sha256": seen, "url": url, "seen_at": utc_now().isoformat()}
-        model = _unpack_and_install(settings, incoming, archive, url, seen, place, name)
+        source = fetch.without_secrets(url)
+        model = _unpack_and_install(settings, incoming, archive, source, seen, place, name)
         if known.sha256_of(name) is None:
+            facts = {"sha256": seen, "url": source, "seen_at": utc_now().isoformat()}
             records.keep_archive(catalogue.folder(settings), name, facts)
         shutil.rmtree(downloads, ignore_errors=True)
         return model
