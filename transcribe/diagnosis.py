@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from transcribe.activity import Activity
 from transcribe.recogniser import RATES_HZ, Word
 
 SILENT = "silent"
@@ -13,38 +13,49 @@ CUT_OFF = "cut_off"
 CLIPPED = "clipped"
 WRONG_RATE = "wrong_rate"
 
-DOUBTFUL_BELOW = 0.70
-CLEAR_FROM = 0.80
+DOUBTFUL_BELOW = CLEAR_FROM = 0.80
+CLEARER_BY = 0.15
 """Mean confidences of words. Measured with the starter, sentence by sentence: right rate 0.91-0.93
-(95 % above 0.72, G.711 alike), half or double rate 0.52-0.58 (90 % below 0.71); people, whom it
-does not understand, 0.49-0.58 at any rate. So a rate is called wrong only where another one is
-clearly right."""
+on the average (95 % above 0.72, G.711 alike), half or double rate 0.52-0.58 (90 % below 0.71);
+people, whom it does not understand, 0.49-0.58 at any rate. So a rate is called wrong only where
+another one is clearly right."""
 
 LEAST_WORDS = 3
 SHORT_MS = 2_000
 """In a longer sound an end in mid-speech explains no lack of words."""
 
 
+class Facts(Protocol):
+    """Of a sound, words or not (transcribe.activity.Activity)."""
+
+    @property
+    def heard_voice(self) -> bool: ...
+    @property
+    def clipped(self) -> bool: ...
+    @property
+    def cut_off(self) -> bool: ...
+
+
 def explain(
-    words: Sequence[Word], activity: Activity, duration_ms: int, true_rate_hz: int | None
+    words: Sequence[Word], facts: Facts, duration_ms: int, true_rate_hz: int | None
 ) -> tuple[str | None, tuple[str, ...]]:
     """(diagnosis, remarks) of a Recognition. ``true_rate_hz``: where it is another than told."""
-    if not words and not activity.heard_voice:
+    if not words and not facts.heard_voice:
         return SILENT, ()
     remarks = []
     if true_rate_hz is not None:
         remarks.append(f"{WRONG_RATE}:{true_rate_hz}")
-    if activity.clipped:
+    if facts.clipped:
         remarks.append(CLIPPED)
-    if activity.cut_off:
+    if facts.cut_off:
         remarks.append(CUT_OFF)
     if words:
         return None, tuple(remarks)
     if true_rate_hz is not None:
         return WRONG_RATE, tuple(remarks)
-    if activity.clipped:
+    if facts.clipped:
         return CLIPPED, tuple(remarks)
-    if activity.cut_off and duration_ms < SHORT_MS:
+    if facts.cut_off and duration_ms < SHORT_MS:
         return CUT_OFF, tuple(remarks)
     return NOT_UNDERSTOOD, tuple(remarks)
 
@@ -60,9 +71,11 @@ def doubtful(words: Sequence[Word]) -> bool:
     return not words or _confidence(words) < DOUBTFUL_BELOW
 
 
-def clear(words: Sequence[Word]) -> bool:
-    """Whether the words leave no doubt that they were said."""
-    return len(words) >= LEAST_WORDS and _confidence(words) >= CLEAR_FROM
+def clearer(words: Sequence[Word], before: Sequence[Word]) -> bool:
+    """Whether ``words`` leave no doubt that they were said, and far less than those ``before``."""
+    if len(words) < LEAST_WORDS or _confidence(words) < CLEAR_FROM:
+        return False
+    return not before or _confidence(words) >= _confidence(before) + CLEARER_BY
 
 
 def other_rates(rate_hz: int) -> list[int]:

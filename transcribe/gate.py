@@ -18,6 +18,10 @@ RATES_HZ = (8_000, 16_000, 32_000, 48_000)
 AGGRESSIVENESS = 1
 """0-3; a soft voice taken for a pause would be lost, a pause taken for a voice costs time only."""
 
+SOFTEST_PEAK = 60
+"""Frames whose loudest sample stays below this (-55 dBFS) are a pause whatever their shape: after
+digital silence the detector takes the faintest hiss for a voice, for seconds."""
+
 PRE_ROLL_MS = 240
 HANG_OVER_MS = 600
 """More than the 0.5 s of silence by which Kaldi's second rule ends an utterance."""
@@ -50,7 +54,7 @@ class Gate:
         passed: list[bytes] = []
         for start in range(0, len(sound), self._frame_bytes):
             frame = sound[start : start + self._frame_bytes]
-            if len(frame) == self._frame_bytes and self._detector.is_speech(frame, self._rate):
+            if len(frame) == self._frame_bytes and self._is_voice(frame):
                 if not self._patience:
                     self._open(passed)
                 self._patience = HANG_OVER_MS // FRAME_MS
@@ -63,6 +67,9 @@ class Gate:
                 self._before.append(frame)
         return b"".join(passed)
 
+    def _is_voice(self, frame: bytes) -> bool:
+        return self._detector.is_speech(frame, self._rate) and _peaks_above(frame, SOFTEST_PEAK)
+
     def _open(self, passed: list[bytes]) -> None:
         missing = self._frames_in - self._frames_out
         skipped = max(missing - PRE_ROLL_MS // FRAME_MS, 0)
@@ -72,6 +79,13 @@ class Gate:
         self.timeline.skip(self._frames_out * FRAME_MS, skipped * FRAME_MS)
         self._frames_out += len(held)
         passed.extend(held)
+
+
+def _peaks_above(frame: bytes, level: int) -> bool:
+    if frame[1::2].strip(b"\x00\xff"):
+        return True  # a high byte tells quickly: a sample of 256 or more
+    samples = memoryview(frame).cast("h")
+    return max(max(samples), -min(samples)) >= level
 
 
 class Timeline:

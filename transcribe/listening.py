@@ -136,7 +136,7 @@ class VoskListening:
                 if recognizer.AcceptWaveform(piece):
                     heard += _words(recognizer.Result())
             heard += _words(recognizer.FinalResult())
-            if diagnosis.clear(heard):
+            if diagnosis.clearer(heard, words):
                 return rate_hz
         return None
 

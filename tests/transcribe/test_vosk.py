@@ -1,52 +1,11 @@
-"""The recogniser against the real library: every trap that is known stays closed.
-
-libvosk runs in processes of its own here too: some of the traps would end this one.
-"""
+"""The recogniser against the real library: every trap that is known stays closed."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import ROOT
 from tests.transcribe.conftest import Spoken, error_rate
-from transcribe import catalogue
-
-PRELUDE = """
-import json, sys, wave
-from pathlib import Path
-from transcribe.listening import Steps
-from transcribe.vosk import VoskRecogniser
-def pcm(path):
-    sound = wave.open(path)
-    return sound.readframes(sound.getnframes()), sound.getframerate()
-vosk_recogniser = VoskRecogniser(Path(sys.argv[1]))
-def hear(pieces, rate):
-    return vosk_recogniser.recognise(pieces, rate).to_json()
-def show(value):
-    print(json.dumps(value))
-"""
-
-
-def in_a_process(program: str, *arguments: str | Path) -> object:
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + program, str(catalogue.STARTER), *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def text_of(heard: object) -> str:
-    assert isinstance(heard, dict)
-    return "".join(word["text"] for said in heard["utterances"] for word in said["words"])
+from tests.transcribe.vosk_process import in_a_process, text_of
 
 
 def test_domain_sentences_are_heard_at_16_khz_and_through_a_telephone_line(
