@@ -30,8 +30,9 @@ ACCEPTABLE_CER = 0.30
 (Gaur, Lasecki, Metze, Bigham, "The effects of automatic speech recognition quality on human
 transcription latency", W4A 2016, for words of English; taken over for characters)."""
 
+STEP = 0.1
 DOUBTFUL_SHARE = 1 / 3
-"""Words are marked below the confidence at which one in three of those below it is wrong."""
+"""Words are marked up to the confidence at which one in three is wrong."""
 LEAST_WORDS = 300
 
 RESAMPLES, SEED = 1_000, 20_160_411
@@ -104,34 +105,47 @@ def estimate(counts: Iterable[ErrorCounts]) -> Estimate:
 def floor(points: Sequence[Point]) -> float:
     """The confidence below which a text is folded away (0-1).
 
-    The smallest of ``GRID`` at which the texts at or above it have together at most
-    ``ACCEPTABLE_CER``; at least ``FEW`` texts must lie there. 1 when no text is good enough;
-    ``DEFAULT_FLOOR`` for fewer than ``LEAST_PAIRS`` points.
+    The smallest of ``GRID`` from which on texts are worth mending: at most ``ACCEPTABLE_CER`` of
+    their characters are wrong, in all of them together and, step by step, in those within
+    ``STEP`` (at least ``FEW``) above each tried value, so that many good texts do not hide the bad
+    ones. 1 when no text is good enough; ``DEFAULT_FLOOR`` for fewer than ``LEAST_PAIRS`` points.
     """
     if len(points) < LEAST_PAIRS:
         return DEFAULT_FLOOR
-    for tried in GRID:
-        above = [point.counts for point in points if point.confidence >= tried]
-        rate = sum(above, ErrorCounts()).rate
-        if len(above) >= FEW and rate is not None and rate <= ACCEPTABLE_CER:
-            return tried
-    return 1.0
+    ordered = sorted(points, key=lambda point: point.confidence)
+    found = 1.0
+    for tried in reversed(GRID):
+        above = [point for point in ordered if point.confidence >= tried]
+        if len(above) < FEW:
+            continue
+        near = [point for point in above if point.confidence < tried + STEP]
+        if not _worth_mending(near if len(near) >= FEW else above[:FEW]):
+            break
+        if _worth_mending(above):
+            found = tried
+    return found
+
+
+def _worth_mending(points: Iterable[Point]) -> bool:
+    rate = sum((point.counts for point in points), ErrorCounts()).rate
+    return rate is not None and rate <= ACCEPTABLE_CER
 
 
 def doubt(words: Sequence[tuple[float, bool]]) -> float:
     """The confidence below which a word is marked (0-1), from (confidence, heard right) of words.
 
-    The largest of ``GRID`` below which at least ``DOUBTFUL_SHARE`` of the words are wrong, so that
-    a mark is worth a look; ``DEFAULT_DOUBT`` for fewer than ``LEAST_WORDS``.
+    The upper edge of the highest step of ``GRID`` in which at least ``DOUBTFUL_SHARE`` of the words
+    (and at least ``LEAST_PAIRS``) are wrong, so that a mark is worth a look; 0 when no step is so
+    bad, ``DEFAULT_DOUBT`` for fewer than ``LEAST_WORDS``.
     """
     if len(words) < LEAST_WORDS:
         return DEFAULT_DOUBT
-    found = 0.0
-    for tried in GRID:
-        below = [right for confidence, right in words if confidence < tried]
-        if len(below) >= FEW and below.count(False) >= DOUBTFUL_SHARE * len(below):
-            found = tried
-    return found
+    for low in reversed(GRID):
+        high = round(low + 1 / len(GRID), 2)
+        step = [right for sure, right in words if low <= sure < high or (high == 1 and sure == 1)]
+        if len(step) >= LEAST_PAIRS and step.count(False) >= DOUBTFUL_SHARE * len(step):
+            return high
+    return 0.0
 
 
 def calibration(points: Iterable[Point], bins: int = 10) -> list[Bin]:

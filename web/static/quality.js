@@ -28,7 +28,7 @@ function weeks() {
       ],
       bands: [{ series: [3, 2], fill: INK.band }],
       series: [
-        { label: "", value: (_plot, index) => rows[index]?.[0] ?? "–" },
+        { label: place.dataset.textWeek, value: (_plot, index) => rows[index]?.[0] ?? "–" },
         { label: place.dataset.textRate, stroke: INK.line, width: 2, points: { size: 9, fill: INK.line } },
         { label: place.dataset.textRange + " ↓", stroke: INK.bars, points: { show: true, size: 5 } },
         { label: place.dataset.textRange + " ↑", stroke: INK.bars, points: { show: true, size: 5 } },
