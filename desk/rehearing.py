@@ -56,11 +56,11 @@ def ranked(session: Session, settings: Settings, limit: int | None = None) -> li
     return found[:limit]
 
 
-def enqueue(session: Session, settings: Settings, limit: int = BATCH) -> list[Candidate]:
-    """Ask for the next ones, unless the queue is full or a whole batch waits already."""
+def enqueue(session: Session, settings: Settings, limit: int | None = None) -> list[Candidate]:
+    """Ask for the next ones, until ``limit`` wait; none while the queue is full."""
     if jobs.pressure(session).full:
         return []
-    room = min(limit, BATCH - _waiting(session))
+    room = (BATCH if limit is None else limit) - _waiting(session)
     chosen = ranked(session, settings, room) if room > 0 else []
     for one in chosen:
         jobs.enqueue(

@@ -20,6 +20,8 @@ COMMANDS = (
     "python -m transcribe",
     "python -m transcribe models install",
     "python -m transcribe models list",
+    "python -m transcribe rehear",
+    "python -m transcribe worker",
     "python -m transcribe models use",
     "python -m transcribe models unuse",
     "python -m transcribe models remove",
