@@ -74,6 +74,8 @@ class CallResult:
     ended_by: str = ""
     """"us", "them" or "" when the call was never answered."""
     talked_s: float = 0.0
+    last_packet_s: float = 0.0
+    """Monotonic time of our last packet before the call ended."""
 
 
 async def place_call(
@@ -143,6 +145,7 @@ async def _talk(
     try:
         waiting = {script_task, over} if hang_up else {over}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        result.last_packet_s = sound.sent_at_s
         if over.done():
             result.ended_by = "them"
         else:

@@ -35,6 +35,8 @@ class Sound:
         self.heard = bytearray()
         self.quiet_s = 0.0
         self.muted = False
+        self.sent_at_s = 0.0
+        """Monotonic time of the newest packet."""
         self._type = payload_type
         self._stream = rtp.Stream()
         self._frames: deque[bytes] = deque()
@@ -87,6 +89,7 @@ class Sound:
     def _send(self) -> None:
         if self._transport is None:
             return
+        self.sent_at_s = time.monotonic()
         if self._key is not None:
             self._send_key(self._transport, *self._key)
             return
