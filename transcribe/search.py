@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,7 +23,7 @@ REINDEX = "search.reindex"
 """News that orders the index anew; {"after": id} for subjects with higher ids."""
 
 MAX_QUERY = 100
-BATCH = 100
+BATCH = 50
 """Candidates read at a time, newest first."""
 
 COUNT_UP_TO = 500
@@ -101,12 +102,14 @@ def find(
     all. Nothing is found for a query without any character. Raises InvalidInput (field "q") for
     one of more than 100 characters.
     """
-    found: list[int] = []
-    for subject_id in _found(session, subject_kind, read(query, by_sound=by_sound), among):
-        found.append(subject_id)
-        if len(found) == offset + limit:
-            break
-    return found[offset:]
+    ways = read(query, by_sound=by_sound)
+    candidates = _candidates(session, subject_kind, ways, among)
+    if candidates is None:
+        return []
+    if not by_sound:
+        exact = candidates.where(SearchText.text.contains(grams.plain(query)))
+        return list(session.scalars(exact.limit(limit).offset(offset)))
+    return list(islice(_fitting(session, candidates, ways), offset, offset + limit))
 
 
 def read(query: str, *, by_sound: bool) -> list[Query]:
@@ -186,38 +189,39 @@ def _replace_pairs(
         session.execute(sa.insert(TranscriptGram), rows)
 
 
-def _found(
+def _candidates(
     session: Session, kind: str, ways: list[Query], among: sa.Select[int] | None
-) -> Iterator[int]:
-    """Ids of subjects that fit one of the ways, the highest first."""
+) -> sa.Select[int] | None:
+    """Ids of all subjects that may fit one of the ways, the highest first; None: there are none."""
     filters = [_filter(session, kind, way) for way in ways]
     conditions = [condition for condition in filters if condition is not None]
     if not conditions:
-        return
-    query = (
-        sa.select(SearchText.subject_id, SearchText.text, SearchText.sounds)
-        .where(SearchText.subject_kind == kind, sa.or_(*conditions))
-        .order_by(SearchText.subject_id.desc())
-        .limit(BATCH)
+        return None
+    query = sa.select(SearchText.subject_id).where(
+        SearchText.subject_kind == kind, sa.or_(*conditions)
     )
     if among is not None:
         query = query.where(SearchText.subject_id.in_(among))
-    batch = session.execute(query).all()
+    return query.order_by(SearchText.subject_id.desc())
+
+
+def _fitting(session: Session, candidates: sa.Select[int], ways: list[Query]) -> Iterator[int]:
+    """Those of the candidates that do fit: their texts are read, some at a time."""
+    reading = candidates.add_columns(SearchText.text, SearchText.sounds).limit(BATCH)
+    batch = session.execute(reading).all()
     while batch:
         for subject_id, text, sounds in batch:
             if any(_fits(way, text, sounds) for way in ways):
                 yield subject_id
         if len(batch) < BATCH:
             return
-        batch = session.execute(query.where(SearchText.subject_id < batch[-1].subject_id)).all()
+        batch = session.execute(reading.where(SearchText.subject_id < batch[-1].subject_id)).all()
 
 
 def _fits(way: Query, text: str, sounds: str) -> bool:
     written = "".join(place.char for place in way.wanted)
     if written and written in text:
         return True
-    if not any(place.sounds for place in way.wanted):
-        return False
     lines = zip(text.split("\n"), sounds.split("\n"), strict=True)
     return any(way.match(line, heard.split()) is not None for line, heard in lines)
 
