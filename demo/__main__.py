@@ -3,6 +3,7 @@
 python -m demo call --text "…"   phone the hotline, speak the text, print the reference number
 python -m demo say TEXT FILE     speak a text into a WAV file
 python -m demo status --json     the last hour: plays, start errors, reports
+python -m demo pairs --count 60  reports with their words written down, to look at "How good is it?"
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ def _status(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _pairs(asked: argparse.Namespace) -> int:
+    from demo.pairs import make
+
+    for said, heard in make(settings.load(), asked.count):
+        print(f"{said}\n  {heard}", flush=True)
+    return 0
+
+
 def _director(_asked: argparse.Namespace) -> int:
     import threading
 
@@ -73,6 +82,9 @@ def main() -> int:
     status = verbs.add_parser("status", help="plays and reports of the last hour")
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
+    pairs = verbs.add_parser("pairs", help="reports with their words written down")
+    pairs.add_argument("--count", type=int, default=60)
+    pairs.set_defaults(run=_pairs)
     director = verbs.add_parser("director", help="used by server.py --demo")
     director.set_defaults(run=_director)
     asked = parser.parse_args()
