@@ -14,11 +14,17 @@ import pytest
 from core.errors import InvalidInput, ToolFailed, XiangyinError
 from core.settings import Settings
 from tests.transcribe.conftest import Spoken
+from tests.transcribe.ivector_model import with_ivector
 from tests.transcribe.layouts import everything, flat, layered, static, zipped
 from transcribe import audio, catalogue, install, unpack
 from transcribe.decoder import Decoder
 
-LAYOUTS = [layered, pytest.param(static, marks=pytest.mark.real("openfst")), flat]
+LAYOUTS = [
+    layered,
+    pytest.param(static, marks=pytest.mark.real("openfst")),
+    with_ivector,
+    flat,
+]
 
 
 def test_a_fresh_clone_uses_the_starter_and_says_that_it_does_not_hear_people(

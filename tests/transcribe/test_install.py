@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidInput, Unavailable
+from core.errors import InvalidInput, ToolFailed, Unavailable
 from core.settings import Settings
 from tests.conftest import ROOT
 from tests.transcribe.archive_server import Archive, serving
 from tests.transcribe.conftest import Spoken
+from tests.transcribe.ivector_model import with_ivector
 from tests.transcribe.layouts import as_published, everything, flat, layered, zipped
 from tests.transcribe.test_fetch import https
 from transcribe import catalogue, choices, features, fetch, install, known, records
@@ -201,3 +202,20 @@ def test_a_model_may_be_installed_for_one_place_and_the_rest_stays(
     install.from_folder(tmp_path / "m", config, place=Place(language="yue"))
     assert choices.read(catalogue.folder(config)).languages == {"yue": "m"}
     assert catalogue.current(config).name == "starter-zh"
+
+
+def test_an_i_vector_extractor_is_really_heard_and_refused_when_it_is_gone(
+    config: Settings, tmp_path: Path, spoken: Spoken
+) -> None:
+    with_ivector(tmp_path / "deaf", weight=0.5)
+    decoder = Decoder(install.from_folder(tmp_path / "deaf", config).path, tmp_path / "work")
+    decoder.start()
+    assert decoder.decode(spoken.wide).text != spoken.text
+    decoder.close()
+    for number, name in enumerate(("final.ie", "final.dubm", "splice.conf")):
+        broken = tmp_path / f"broken-{number}"
+        with_ivector(broken)
+        (broken / "ivector" / name).unlink()
+        with pytest.raises(ToolFailed):
+            install.from_folder(broken, config)
+    assert catalogue.current(config).name == "deaf"
