@@ -145,7 +145,7 @@ def test_a_grammar_that_is_none_is_refused(
     assert refused.value.field == "grammar"
 
 
-@pytest.mark.real("fstcompose")
+@pytest.mark.real("openfst")
 def test_a_model_of_one_graph_says_that_it_takes_no_grammar(tmp_path: Path, spoken: Spoken) -> None:
     static(tmp_path / "model")
     decoder = Decoder(tmp_path / "model", tmp_path / "work")
