@@ -52,7 +52,7 @@ BUSY = 1.3
 RESTART_S = 1.0
 """What core.supervisor waits before it starts again what died."""
 
-GIVE_UP_S = 170
+GIVE_UP_S = 600
 
 
 @dataclass(frozen=True)

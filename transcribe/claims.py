@@ -139,13 +139,15 @@ def _due(free: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 def _may_pass(at_work: Standing) -> sa.ColumnElement[bool]:
     """``order.may_pass`` as a condition of the table."""
     job = TranscriptionJob
+    urgent = job.priority > at_work.priority
+    if at_work.duration_ms is None:
+        return urgent
     short = sa.and_(
         job.priority == at_work.priority,
         job.due_rank < at_work.due_rank,
         job.duration_ms * order.SHORTER_BY <= at_work.duration_ms,
     )
-    urgent = job.priority > at_work.priority
-    return urgent if at_work.duration_ms is None else sa.or_(urgent, short)
+    return sa.or_(urgent, short)
 
 
 def change(session: Session, held: Claim, **values: Any) -> bool:

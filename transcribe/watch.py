@@ -138,6 +138,8 @@ class Decoding:
                 log.info("lets another pass", job=self._watch.held.job_id, passing=held.job_id)
                 try:
                     self._passes(held, self._watch)
+                except sa.exc.SQLAlchemyError as error:  # its lease ends; ours need not suffer
+                    log.warning("what passes waits for the database", error=str(error)[:200])
                 finally:
                     self._paused_s += time.monotonic() - began_at
                 held = self._next()

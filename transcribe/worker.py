@@ -125,6 +125,7 @@ class Worker:
         began = time.monotonic()
         try:
             heard = self._hearer.hear(held, watch, self.see_through)
+            self._finished(held, heard, time.monotonic() - began)
         except NoLongerOurs:
             log.warning("lost a job to another decoder", job=held.job_id)
         except Stopped:
@@ -139,8 +140,6 @@ class Worker:
             self._persist("giving back a job", lambda s: jobs.wait_for_model(s, held, detail))
         except Exception as error:
             self._failed(held, error, watch.model_hash)
-        else:
-            self._finished(held, heard, time.monotonic() - began)
 
     def _run_once_safely(self) -> bool:
         try:

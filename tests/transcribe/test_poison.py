@@ -20,7 +20,7 @@ from transcribe.decoder import Decoder
 from transcribe.models import TranscriptionJob
 from transcribe.worker import Worker
 
-QUICK = functools.partial(Decoder, least_cpu_s=1, memory_mb=256)
+QUICK = functools.partial(Decoder, cpu_factor=0.1, least_cpu_s=1, memory_mb=256)
 
 
 def poison(kind: str, spoken: Spoken, folder: Path) -> Path:
