@@ -1,4 +1,4 @@
-"""Reports as programs read them: instants in UTC, numbers starred, failures named."""
+"""Reports as programs read them: instants in UTC, numbers masked, failures named."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from cases import masking
 from cases.models import Report
-from transcribe import jobs
+from transcribe import jobs, shared_words
 from transcribe.catalogue import STARTER_WARNING
 from transcribe.models import Transcript, TranscriptionJob
 from web import i18n
@@ -38,10 +37,11 @@ def brief(services: Services, report: Report) -> dict[str, Any]:
 
 def transcript(found: Transcript) -> dict[str, Any]:
     """The newest words; ``warning`` is a sentence while the model cannot hear people."""
+    shared = shared_words.masked(found, i18n.gettext)
     return {
         "version": found.version,
-        "text": masking.hide_numbers(found.text),
-        "words": masking.hide_in_words(found.words),
+        "text": shared.text,
+        "words": shared.words,
         "confidence": found.confidence,
         "model": found.model_name,
         "hears_people": found.hears_people,

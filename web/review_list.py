@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import access, dialects, masking
+from cases import access, dialects
 from cases.dialects import Routing
 from cases.lifecycle import ReportState
 from cases.models import Report
 from core import areas
 from core.auth import Actor
 from transcribe.models import Transcript, TranscriptionJob
+from web import masks
 from web.pages import Nav
 
 SNIPPET = 60
@@ -94,7 +95,7 @@ def _row(
     return Row(
         report,
         names.get(report.village_code or "") if not is_sealed else None,
-        masking.hide_numbers(text)[:SNIPPET],
+        masks.hide(text)[:SNIPPET],
         state in ("queued", "running"),
         state == "failed" or report.sound_failure is not None,
         is_sealed,

@@ -27,7 +27,7 @@ from core.sealed import mask_number
 from recordings.models import Clip
 from transcribe import catalogue, jobs, transcripts, verbatim
 from transcribe.models import Transcript, TranscriptionJob
-from web import review_versions, review_words
+from web import masks, review_versions, review_words
 from web.deps import Services
 from web.pages import render
 from web.review_list import WAITING
@@ -94,16 +94,22 @@ NO_PIECES: dict[str, Any] = {
 }
 
 
-def words_context(services: Services, session: Session, report: Report) -> dict[str, Any]:
+def words_context(
+    services: Services, session: Session, actor: Actor, report: Report
+) -> dict[str, Any]:
     """The machine's words with what is doubtful in them, or why there are none."""
-    transcript = transcripts.latest(session, "report", report.id)
+    reader = masks.of_report(actor, report)
+    transcript = reader.transcript(transcripts.latest(session, "report", report.id))
     job = jobs.latest(session, "report", report.id)
+    if job and job.state == "failed" and transcripts.newest_heard(session, "report", report.id):
+        job = None  # heard again in vain: the words of the earlier model stay
     starter = transcript.hears_people is False if transcript else _starter_in_use(services)
     return {
         "report": report,
         "transcript": transcript,
         **(_pieces(session, report, transcript) if transcript else NO_PIECES),
-        **_newer(session, transcript),
+        **_newer(session, transcript if reader.hears else None),
+        "said": reader.text,
         "starter_warning": catalogue.STARTER_WARNING if starter and report.audio_sha256 else None,
         "job": job,
         "wait_min": _wait_min(session, job),
@@ -174,7 +180,7 @@ def page_context(
 ) -> dict[str, Any]:
     """Everything the page of one report shows, apart from what the person typed."""
     audio_failed = report.sound_failure is not None or report.duration_ms is None
-    shown = words_context(services, session, report)
+    shown = words_context(services, session, actor, report)
     villages = areas.villages(session, actor.area_code)
     return {
         **shown,
@@ -193,7 +199,7 @@ def page_context(
         "levels": LEVELS,
         "hits": report.proposed_hits or [],
         "timeline": _timeline(session, report),
-        "versions": review_versions.versions(session, report),
+        "versions": _versions(session, actor, report),
         "asked_verbatim": _asked_verbatim(services, report),
         "routing": Routing(session, actor).of(report),
         "dialects": DIALECTS,
@@ -202,6 +208,10 @@ def page_context(
         "cases": linked_cases(session, actor, report),
         "joinable": _joinable(session, actor, report),
     }
+
+
+def _versions(session: Session, actor: Actor, report: Report) -> list[review_versions.Version]:
+    return review_versions.versions(session, report) if access.may_hear(actor, report) else []
 
 
 def _asked_verbatim(services: Services, report: Report) -> bool:

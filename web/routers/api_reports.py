@@ -1,4 +1,4 @@
-"""Reports for programs: read one, page through them, send one in. Numbers are always starred."""
+"""Reports for programs: read one, page through them, send one in. Numbers are always masked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
-from cases import access, finding, intake, masking, references
+from cases import access, finding, intake, references
 from cases.intake import Arrival, Examined
 from cases.models import Report
 from core.auth import Actor
@@ -25,7 +25,7 @@ from core.clock import utc_now
 from core.errors import N_, InvalidInput
 from core.models import Area
 from transcribe import jobs, transcripts
-from web import report_json, report_upload
+from web import masks, report_json, report_upload
 from web.deps import CurrentActor, ReadSession, Services, ServicesDep
 from web.idempotency import Once, OnceDep
 
@@ -94,7 +94,7 @@ def one(
     village = session.get(Area, report.village_code) if report.village_code else None
     body = report_json.brief(services, report) | {
         "village": {"code": village.code, "name": village.name} if village else None,
-        "typed_text": masking.hide_numbers(report.typed_text) if report.typed_text else None,
+        "typed_text": masks.hide(report.typed_text) if report.typed_text else None,
         "sound_failure": report.sound_failure,
         "transcript": report_json.transcript(transcript) if transcript else None,
         "transcription": report_json.job(session, job),

@@ -18,6 +18,7 @@ from core import audit
 from core.auth import Actor
 from core.errors import N_, InvalidInput, XiangyinError
 from core.models import Area, User
+from web import masks
 from web.deps import CurrentActor, ReadSession, WriteSession, attempt
 from web.pages import render, see_other
 from web.review_list import SecretsToo
@@ -120,6 +121,7 @@ def _list(session: Session, actor: Actor, filters: Filters) -> dict[str, Any]:
         "statuses": STATUSES,
         "villages": _names(session, Area.code, Area.name, {c.village_code for c in found}),
         "people": _names(session, User.id, User.display_name, {c.owner_id for c in found}),
+        "said": masks.of_cases(actor).text,
     }
 
 
@@ -144,7 +146,7 @@ def events_part(
 ) -> Response:
     """The changing part of a case: where it stands and what happened."""
     case = access.case(session, actor, case_id)
-    return render(request, "cases/events.html", **_events_context(session, case))
+    return render(request, "cases/events.html", **_events_context(session, actor, case))
 
 
 @router.post("/cases/{case_id}/step")
@@ -199,7 +201,7 @@ def _page(
         village=session.get(Area, case.village_code) if case.village_code else None,
         service=SERVICE_BY_CODE[case.service_code].label if case.service_code else "",
         level=LEVELS.get(case.level, case.level),
-        **_events_context(session, case),
+        **_events_context(session, actor, case),
     )
 
 
@@ -207,7 +209,7 @@ def _assigns(steps: list[Any]) -> bool:
     return any("handler" in step.needs for step in steps)
 
 
-def _events_context(session: Session, case: Case) -> dict[str, Any]:
+def _events_context(session: Session, actor: Actor, case: Case) -> dict[str, Any]:
     found: list[CaseEvent] = casework.events(session, case.id)
     ids = {event.actor_id for event in found} | {case.owner_id, case.handler_id}
     return {
@@ -217,4 +219,5 @@ def _events_context(session: Session, case: Case) -> dict[str, Any]:
         "outcome_words": OUTCOME_WORDS,
         "events": found,
         "people": _names(session, User.id, User.display_name, ids),
+        "said": masks.of_cases(actor).text,
     }

@@ -128,7 +128,7 @@ def words_part(
 ) -> Response:
     """The words of a report; fetched again when the machine has finished."""
     report = access.report(session, actor, report_id)
-    shown = review_view.words_context(services, session, report)
+    shown = review_view.words_context(services, session, actor, report)
     return render(
         request,
         "review/words.html",
