@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import outbox
 from core.clock import utc_now
 from core.database import Database, claimed
-from transcribe import order
+from transcribe import order, transcripts
 from transcribe.failures import WORKER_DIED
 from transcribe.models import TranscriptionJob
 from transcribe.order import Standing
@@ -180,6 +180,8 @@ def give_up(session: Session, job_id: int, tries: int, code: str, detail: str) -
     if not claimed(failed):
         return
     job = session.get_one(TranscriptionJob, job_id)
+    if transcripts.newest_heard(session, job.subject_kind, job.subject_id) is not None:
+        return  # heard again in vain: the words of the earlier model stay, nobody need act
     outbox.emit(
         session,
         "transcript.failed",

@@ -58,6 +58,40 @@ def test_words_of_a_call_lead_to_proposals_and_decide_nothing(
     assert "report.changed" in kinds
 
 
+def hear(database: Database, report: Report, text: str, version: int, author: int | None) -> None:
+    with database.write() as session:
+        transcript = Transcript(
+            subject_kind="report", subject_id=report.id, version=version, text=text, words=[],
+            author_id=author, created_at=utc_now(),
+        )  # fmt: skip
+        session.add(transcript)
+        session.flush()
+        outbox.emit(
+            session, "transcript.ready", subject_kind="report", subject_id=report.id,
+            transcript_id=transcript.id,
+        )  # fmt: skip
+
+
+def test_a_later_hearing_proposes_anew_until_a_person_has_written_the_words(
+    database: Database, arrive: Arrive, cast: Cast, wav: Path, dispatcher: Dispatcher
+) -> None:
+    report = arrive(audio_path=wav, typed_text=None).report
+    hear(database, report, "今天天气不错", 0, None)
+    dispatcher.run_due()
+    assert stored(database, report).proposed_village_code is None
+    hear(database, report, "柳河村停水了", 1, None)
+    dispatcher.run_due()
+    assert stored(database, report).proposed_village_code == NEIGHBOUR
+    hear(database, report, "石桥村停水了", 2, cast.operator.id)
+    hear(database, report, "柳河村停电了", 3, None)
+    with database.read() as session:
+        before = len(ledger.events(session, report.id))
+    dispatcher.run_due()
+    assert stored(database, report).proposed_village_code == NEIGHBOUR
+    with database.read() as session:
+        assert len(ledger.events(session, report.id)) == before
+
+
 def test_typed_words_are_read_at_once(
     database: Database, arrive: Arrive, cast: Cast, dispatcher: Dispatcher
 ) -> None:

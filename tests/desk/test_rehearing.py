@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from cases.models import Report
 from core.blobs import BlobStore
 from core.database import Database
+from core.models import OutboxEvent
 from core.settings import Settings
 from desk import __main__ as command
 from desk import rehearing
@@ -123,6 +125,9 @@ def test_what_the_new_model_failed_at_is_not_asked_of_it_again(
     with database.write() as session:
         jobs.fail(session, held, "decoder_crashed", "", retriable=False, model_hash=NEW.tree_hash)
     assert order(database, config) == []
+    with database.read() as session:
+        kinds = session.scalars(sa.select(OutboxEvent.kind)).all()
+    assert "transcript.failed" not in kinds
 
 
 def test_while_the_queue_is_full_nothing_is_asked_for(
