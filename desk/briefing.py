@@ -18,7 +18,7 @@ from core.errors import N_
 from recordings.models import Episode, Programme
 from schedule.models import Play
 from transcribe import grammar, word_check
-from transcribe.models import TranscriptionJob
+from transcribe.models import Transcript, TranscriptionJob
 
 _ORDER = {"bad": 0, "warn": 1, "good": 2}
 OPEN_REPORTS = ("received", "under_review")
@@ -85,11 +85,25 @@ def _failed_transcriptions(session: Session, kind: str, own: set[str]) -> int:
         .where(
             TranscriptionJob.subject_kind == kind,
             TranscriptionJob.state == "failed",
+            ~_has_words(kind),
             Report.state.in_(OPEN_REPORTS),
             sa.or_(Report.village_code.in_(own), Report.village_code.is_(None)),
         )
     )
     return session.scalar(query) or 0
+
+
+def _has_words(kind: str) -> sa.Exists:
+    """Whether a machine has heard the job's subject, be it an earlier model's."""
+    return (
+        sa.select(Transcript.id)
+        .where(
+            Transcript.subject_kind == kind,
+            Transcript.subject_id == TranscriptionJob.subject_id,
+            Transcript.author_id.is_(None),
+        )
+        .exists()
+    )
 
 
 def _cases(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
