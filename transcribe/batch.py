@@ -14,7 +14,7 @@ from core.errors import N_, InvalidInput, XiangyinError
 from transcribe import audio
 from transcribe.catalogue import InstalledModel
 from transcribe.decoder import Decoder
-from transcribe.recogniser import Recognition
+from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,19 @@ class Heard:
     error: XiangyinError | None = None
 
 
-def hear(model: InstalledModel, paths: Sequence[Path], *, jobs: int = 0) -> Iterator[Heard]:
+def hear(
+    model: InstalledModel,
+    paths: Sequence[Path],
+    *,
+    jobs: int = 0,
+    config: DecoderConfig = STANDARD,
+) -> Iterator[Heard]:
     """Decode each file; a bad one costs itself alone. ``jobs``: at a time, 0 for one per core.
 
     Raises ToolFailed when the model does not load.
     """
     at_a_time = min(jobs or len(os.sched_getaffinity(0)), max(len(paths), 1))
-    with _decoder(model) as (decoder, work_dir), ThreadPoolExecutor(at_a_time) as pool:
+    with _decoder(model, config) as (decoder, work_dir), ThreadPoolExecutor(at_a_time) as pool:
         numbered = enumerate(paths)
         yield from pool.map(
             lambda item: _hear(decoder, model, item[1], work_dir / f"{item[0]}.wav"), numbered
@@ -40,10 +46,10 @@ def hear(model: InstalledModel, paths: Sequence[Path], *, jobs: int = 0) -> Iter
 
 
 @contextlib.contextmanager
-def _decoder(model: InstalledModel) -> Iterator[tuple[Decoder, Path]]:
+def _decoder(model: InstalledModel, config: DecoderConfig) -> Iterator[tuple[Decoder, Path]]:
     with tempfile.TemporaryDirectory(prefix="xiangyin-") as name:
         work_dir = Path(name)
-        decoder = Decoder(model.path, work_dir / "decoder")
+        decoder = Decoder(model.path, work_dir / "decoder", config=config)
         try:
             decoder.start()
             yield decoder, work_dir

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.transcribe.conftest import Spoken
+from tests.transcribe.conftest import Spoken, pcm, write_wav
 from transcribe import catalogue
+from transcribe.recogniser import STANDARD
 
 CLIPS = Path(os.environ.get("XIANGYIN_TEST_CLIPS", ROOT.parent / "shared" / "clips"))
 
@@ -46,7 +47,19 @@ def test_json_has_words_times_confidence_and_what_heard_them(spoken: Spoken) -> 
     assert (found["model"], found["hears_people"]) == ("starter-zh", False)
     assert found["model_hash"] == catalogue.starter().tree_hash
     assert found["warning"] == catalogue.STARTER_WARNING
-    assert found["decoder"]["chunk_ms"] == 200
+    assert found["decoder"] == STANDARD.to_json()
+    [said] = found["utterances"]
+    assert (said["text"], said["alternatives"], said["side"]) == (spoken.text, [], None)
+    assert (found["diagnosis"], found["remarks"]) == (None, [])
+
+
+def test_doubts_remarks_and_the_gate_show_in_json(spoken: Spoken, tmp_path: Path) -> None:
+    slow = write_wav(tmp_path / "slow.wav", pcm(spoken.wide), 8_000)
+    done = transcribe("--json", "--no-gate", slow)
+    found = json.loads(done.stdout)
+    assert "wrong_rate:16000" in found["remarks"]
+    assert found["decoder"]["gate"] is False
+    assert any(said["alternatives"] for said in found["utterances"])
 
 
 def test_a_bad_file_is_named_and_the_others_are_still_done(spoken: Spoken, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from transcribe import batch, catalogue
 from transcribe.commands import COMMANDS, EXIT_FAILED, load_settings
-from transcribe.recogniser import STANDARD, Recognition
+from transcribe.recogniser import DecoderConfig, Recognition
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -28,24 +28,28 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line and file")
     parser.add_argument("--model", type=Path, help="folder of the Vosk model to use")
     parser.add_argument("--jobs", type=int, default=0, help="files at a time; 0: one per core")
+    parser.add_argument("--no-gate", action="store_true", help="decode long pauses, too")
     chosen = parser.parse_args(arguments)
+    config = DecoderConfig(gate=not chosen.no_gate)
     model = catalogue.at(chosen.model) if chosen.model else catalogue.current(load_settings())
     if model.warning:
         print(f"Warning: {model.warning}", file=sys.stderr)
     failed = False
-    for heard in batch.hear(model, chosen.files, jobs=chosen.jobs):
+    for heard in batch.hear(model, chosen.files, jobs=chosen.jobs, config=config):
         if heard.recognition is None:
             failed = True
             why = heard.error.text if heard.error else "?"
             print(f"{heard.path}: {why}", file=sys.stderr, flush=True)
         elif chosen.json:
-            print(_as_json(heard.path, heard.recognition, model), flush=True)
+            print(_as_json(heard.path, heard.recognition, model, config), flush=True)
         else:
             print(heard.recognition.text, flush=True)
     return EXIT_FAILED if failed else 0
 
 
-def _as_json(path: Path, heard: Recognition, model: catalogue.InstalledModel) -> str:
+def _as_json(
+    path: Path, heard: Recognition, model: catalogue.InstalledModel, config: DecoderConfig
+) -> str:
     shown: dict[str, Any] = {
         "file": str(path),
         "text": heard.text,
@@ -70,6 +74,6 @@ def _as_json(path: Path, heard: Recognition, model: catalogue.InstalledModel) ->
         "model_hash": model.tree_hash,
         "hears_people": model.hears_people,
         "warning": model.warning,
-        "decoder": STANDARD.to_json(),
+        "decoder": config.to_json(),
     }
     return json.dumps(shown, ensure_ascii=False)
