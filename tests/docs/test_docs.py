@@ -27,6 +27,8 @@ COMMANDS = (
     "python -m transcribe models remove",
     "python -m transcribe check-model",
     "python -m transcribe evaluate",
+    "python -m transcribe grammar",
+    "python -m transcribe reindex",
     "python -m edge enrol",
     "python -m edge run",
     "python -m edge receipts",
@@ -34,6 +36,7 @@ COMMANDS = (
     "python -m demo call",
     "python -m demo say",
     "python -m demo status",
+    "python -m demo pairs",
     "python -m benchmarks",
     "python -m core.migrate",
 )
