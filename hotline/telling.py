@@ -25,7 +25,8 @@ class Telling:
         """``take`` is being recorded; the takes ``after`` which it comes are heard before it."""
         self.stop()
         self._key = stream_key(take)
-        self._task = asyncio.create_task(self._repeat(take, tuple(after)))
+        self._say(take, after)
+        self._task = asyncio.create_task(self._repeat(take, after))
 
     def done(self) -> None:
         """The take lies under its final name."""
@@ -39,7 +40,10 @@ class Telling:
             self._task.cancel()
             self._task = None
 
-    async def _repeat(self, take: Path, after: tuple[Path, ...]) -> None:
+    async def _repeat(self, take: Path, after: Sequence[Path]) -> None:
         while True:
-            self._announcer.grows(self._key, take, RATE_HZ, after=after)
             await asyncio.sleep(EVERY_S)
+            self._say(take, after)
+
+    def _say(self, take: Path, after: Sequence[Path]) -> None:
+        self._announcer.grows(self._key, take, RATE_HZ, after=after)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,11 @@ from hotline.models import CallRecord
 from hotline.office import Office
 from hotline.prompt_texts import reference_sounds
 from recordings import sound
+from tests.transcribe.growing import live_process, wait_for
+from transcribe import catalogue, hearings
+from transcribe.models import TranscriptionJob
+from transcribe.recogniser import STANDARD
+from transcribe.stream import Shelf
 
 TEXT = "我是李家庄的，村口的路灯坏了三天了，晚上看不见路，请派人来修。"
 
@@ -85,6 +91,29 @@ def test_a_villager_hears_the_number_of_the_report_that_arrives(
     spoken_ms = answer["spoken_ms"]
     assert isinstance(spoken_ms, int)
     assert spoken_ms - 200 < kept.duration_ms < spoken_ms + 8000
+
+
+@pytest.mark.slow
+def test_the_words_of_a_call_are_there_when_it_arrives(
+    hotline: Settings, database: Database, store: BlobStore, sealer: Sealer, tmp_path: Path
+) -> None:
+    with live_process(tmp_path) as live:
+        call(TEXT, ("127.0.0.1", hotline.sip_port), consent="speech")
+        importer = Importer(database, store, sealer, hotline)
+        wait_for(lambda: importer.run_once() == 1, "the call's arrival")
+        with database.read() as session:
+            job = session.scalars(sa.select(TranscriptionJob)).one()
+        sound_sha256 = hearings.sound_of(store.existing_path(job.audio_sha256)).pcm_sha256
+        assert job.stream_key is not None
+        wait_for(lambda: job.stream_key in Shelf(hotline).ready(), str(live.said()))
+        heard = Shelf(hotline).get(
+            job.stream_key,
+            pcm_sha256=sound_sha256,
+            model_hash=catalogue.starter().tree_hash,
+            config_hash=STANDARD.hash,
+        )
+    assert heard is not None
+    assert heard.words
 
 
 def test_nobody_at_the_other_end_is_said_plainly() -> None:
