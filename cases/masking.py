@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from transcribe import redact
 
 
@@ -9,6 +11,6 @@ def hide_numbers(text: str) -> str:
     """``text`` with numbers of people (transcribe.redact) starred; its length does not change."""
     hidden, done = "", 0
     for start, end, _kind in redact.spans(text):
-        hidden += text[done:start] + "*" * (end - start)
+        hidden += text[done:start] + re.sub(r"\S", "*", text[start:end])
         done = end
     return hidden + text[done:]

@@ -15,7 +15,7 @@ from cases import learning, persons
 from cases.classifier import Classifier
 from cases.models import Report, ReportEvent
 from cases.vocabulary import DANGER_PHRASES, HARMLESS, URGENT_PHRASES
-from cases.words import words_of
+from cases.words import places_in, words_of
 from core import areas, outbox
 from core.clock import utc_now
 
@@ -38,13 +38,22 @@ class Proposal:
     certainty: float | None = None
 
 
-def read(text: str, villages: Mapping[str, str], classifier: Classifier | None = None) -> Proposal:
-    """Propose from ``text``; ``villages`` maps code -> name of those that come into question."""
+def read(
+    text: str,
+    villages: Mapping[str, str],
+    classifier: Classifier | None = None,
+    *,
+    place_text: str | None = None,
+) -> Proposal:
+    """Propose from ``text``; ``villages`` maps code -> name of those that come into question.
+
+    ``place_text``: the same with names of places put right; danger is read from the raw words.
+    """
     plain = "".join(text.split())
     dangers = danger_phrases(plain)
     pressing = [phrase for phrase in URGENT_PHRASES if phrase in plain]
     guess = (classifier or learning.seeded()).guess(plain)
-    village_code, place_hits = _place(plain, villages)
+    village_code, place_hits = _place("".join((place_text or text).split()), villages)
     accused = [person.text for person in persons.complained_about(plain)]
     hits = [
         {"kind": kind, "phrase": phrase}
@@ -96,7 +105,8 @@ def propose(session: Session, report_id: int) -> Proposal | None:
     if not text:
         return None
     names = {village.code: village.name for village in areas.villages(session)}
-    proposal = read(text, names, learning.in_use(session))
+    places = places_in(session, report)
+    proposal = read(text, names, learning.in_use(session), place_text=places)
     report.proposed_service = proposal.service_code
     report.proposed_certainty = proposal.certainty
     report.proposed_village_code = proposal.village_code

@@ -5,7 +5,15 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases.models import Report
-from transcribe import transcripts
+from transcribe import legible, transcripts
+
+
+def places_in(session: Session, report: Report) -> str:
+    """Like ``words_of``, with the names of places that were put right by their sound."""
+    transcript = transcripts.latest(session, "report", report.id)
+    if transcript is not None and transcript.text:
+        return legible.with_names(transcript)
+    return words_of(session, report)
 
 
 def words_of(session: Session, report: Report) -> str:

@@ -39,6 +39,14 @@ def fill(session: Session, transcript: Transcript, recognition: Recognition) -> 
     ] or None
 
 
+def with_names(transcript: Transcript) -> str:
+    """The raw text with its repaired names: for finding places, not for reading."""
+    text = transcript.text
+    for one in transcript.repairs or ():
+        text = text.replace(one["heard"], one["name"], 1)
+    return text
+
+
 def of_words(
     words: Sequence[Word], ends: Sequence[int], names: Sequence[str], repairs: Sequence[Repair]
 ) -> Readable:

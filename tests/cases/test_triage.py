@@ -75,3 +75,8 @@ def test_words_of_people_who_cannot_wait_propose_urgency(text: str) -> None:
 def test_who_is_complained_about_is_shown() -> None:
     hits = triage.read("我要举报石桥村的村主任，他把修路的钱私自分了", VILLAGES).hits
     assert {"kind": "person", "phrase": "村主任"} in hits
+
+
+def test_a_place_is_read_from_repaired_names_and_danger_from_the_raw_words() -> None:
+    proposal = triage.read("有人要砍人在刘合村", VILLAGES, place_text="有人要砍人在柳河村")
+    assert (proposal.village_code, proposal.urgent) == ("3", True)
