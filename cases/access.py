@@ -66,6 +66,11 @@ def may_hear(actor: Actor, found: Report) -> bool:
     return keeps_secrets(actor) if found.confidential else actor.may("report.hear")
 
 
+def may_hear_muted(actor: Actor, found: Report) -> bool:
+    """Whoever hears reports, and the city centre, which samples those that are no secret."""
+    return may_hear(actor, found) or ("city" in actor.roles and not found.confidential)
+
+
 def may_review(actor: Actor, found: Report) -> bool:
     return keeps_secrets(actor) if found.confidential else actor.may("report.review")
 

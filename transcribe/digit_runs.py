@@ -140,6 +140,8 @@ def _linked(text: str, before: list[_Group], other: _Group) -> bool:
         return False
     if all(_sound(char) for char in between):
         return len(between) <= MAX_ALIKE
+    if text[other.end : other.end + 1] in _BREAKS:
+        return False  # 找我三组: a count of its own
     counts = (sum(len(group.digits) for group in before), len(other.digits))
     likely = max(counts) >= LIKELY or min(counts) >= EACH
     return len(between) <= MAX_STRANGE and likely

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from cases import access, listening, review
@@ -18,6 +19,7 @@ from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_, Forbidden, NotFound
 from core.models import AuditEntry, Blob
+from transcribe import shared_sound
 from web import errors, review_list, review_view
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
 from web.pages import render, see_other
@@ -157,17 +159,38 @@ def audio(
     )
 
 
-def _audit_play(session: WriteSession, actor: Actor, report: Report) -> None:
+@router.get("/reports/{report_id}/audio/muted")
+def muted_audio(services: ServicesDep, actor: CurrentActor, report_id: int) -> Response:
+    """The sound with a tone instead of numbers of people; who listened is written down."""
+    with services.database.read() as session:
+        report = access.report(session, actor, report_id)
+        if not access.may_hear_muted(actor, report):
+            raise Forbidden(N_("Your role does not hear reports."))
+        sha256 = review_view.playable_sha256(session, report)
+    if sha256 is None:
+        raise NotFound(N_("This report has no sound."))
+    made = shared_sound.ensure(services.database, services.store, "report", report_id, sha256)
+    with services.database.write() as session:
+        _audit_play(session, actor, report, muted=True)
+    return FileResponse(
+        services.store.existing_path(made.sha256),
+        media_type=shared_sound.MEDIA_TYPE,
+        headers={"cache-control": "private, no-store"},
+    )
+
+
+def _audit_play(session: Session, actor: Actor, report: Report, *, muted: bool = False) -> None:
+    action = "report.play_muted" if muted else "report.play"
     recent = session.scalar(
         sa.select(AuditEntry.id).where(
             AuditEntry.actor == actor.login,
-            AuditEntry.action == "report.play",
+            AuditEntry.action == action,
             AuditEntry.subject == f"report:{report.id}",
             AuditEntry.at > utc_now() - PLAY_AGAIN,
         )
     )
     if recent is None:
-        audit.record(session, actor.login, "report.play", f"report:{report.id}")
+        audit.record(session, actor.login, action, f"report:{report.id}")
 
 
 @router.post("/reports/{report_id}/heard")
