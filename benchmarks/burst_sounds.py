@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.burst_poison import KINDS, MARK_BYTES
-from benchmarks.transcribe import CACHE, PLACES, RATE_HZ, TROUBLES, WISHES
+from benchmarks.spoken import CACHE, PLACES, RATE_HZ, TROUBLES, WISHES
 from recordings import sound, speech
 
 FOLDER = CACHE.parent / "burst"

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from benchmarks import harness
 from benchmarks.harness import Figure, Result
+from benchmarks.spoken import PLACES, TROUBLES, WISHES
 from benchmarks.town import CACHE, Town, busy_s
-from benchmarks.transcribe import PLACES, TROUBLES, WISHES
 from demo.phone import Press, Say, Step, Wait, WaitQuiet, place_call
 from recordings import sound, speech
 from transcribe import catalogue, hearings
