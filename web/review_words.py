@@ -155,7 +155,8 @@ def _by_speaker(words: list[dict[str, Any]], pieces: Iterable[tuple[int, Piece]]
     found: list[Turn] = []
     for first, piece in pieces:
         side = words[first].get("side") if first < len(words) else None
-        speaker = "" if side is None else SPEAKERS[side % len(SPEAKERS)]
+        before = found[-1].speaker if found else ""
+        speaker = before if side is None else SPEAKERS[side % len(SPEAKERS)]
         if not found or found[-1].speaker != speaker:
             found.append(Turn(speaker, []))
         found[-1].pieces.append(piece)

@@ -100,6 +100,9 @@ def test_two_sides_of_a_call_are_two_speakers(
     hear_call(database, call, sides=True)
     html = page(client, call)
     assert html.index("Speaker A:") < html.index(">石桥村</button>") < html.index("Speaker B:")
+    decide(client("operator"), call, "save", text="石桥村嗯十二天没停水")
+    html = page(client, call)
+    assert html.count("Speaker A:") == html.count("Speaker B:") == 1
 
 
 def test_other_hearings_are_offered_to_those_who_review(
