@@ -22,6 +22,11 @@ def prepare(source: Path, target: Path, *, takes_8khz: bool = True) -> Path:
     """
     if _fits(source, takes_8khz):
         return source
+    if _fits(source, True):
+        from transcribe import widening
+
+        widening.widen(source, target)  # as the live decoder does
+        return target
     from recordings import sound  # numpy and its friends, not needed for what fits already
     from transcribe import channels
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from transcribe import audio, child
-from transcribe.recogniser import Listening
+from transcribe.recogniser import Listening, Recognition, Utterance
 from transcribe.stream import GrowingSound
 
 SAMPLE_BYTES = 2
@@ -133,6 +133,36 @@ def hear(
         elif over:
             return source.digest()
         over = over or ended(0 if piece else LOOK_EVERY_S)
+
+
+class WideEar:
+    """Hears telephone sound with a model that takes 16 kHz only."""
+
+    def __init__(self, listening: Listening) -> None:
+        from transcribe.widening import Widening
+
+        self._listening, self._widening = listening, Widening()
+        self._name = audio.digest(audio.WIDE_HZ)
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        return self._listening.utterances
+
+    @property
+    def name(self) -> str:
+        """Name of the sound as the model got it."""
+        return self._name.hexdigest()
+
+    def feed(self, pcm: bytes) -> None:
+        self._give(self._widening.add(pcm))
+
+    def finish(self) -> Recognition:
+        self._give(self._widening.rest())
+        return self._listening.finish()
+
+    def _give(self, wide: bytes) -> None:
+        self._name.update(wide)
+        self._listening.feed(wide)
 
 
 class Orders:

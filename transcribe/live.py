@@ -138,9 +138,9 @@ class Live:
             self._start(stream)
 
     def _start(self, stream: Stream) -> None:
-        if stream.sound.rate_hz not in audio.rates(takes_8khz=self._model.takes_8khz):
+        if stream.sound.rate_hz not in audio.rates(takes_8khz=True):
             stream.over = True
-            log.info("this model cannot hear the sound as it comes", key=stream.key)
+            log.info("no decoder hears sound of this rate as it comes", key=stream.key)
             return
         reading, writing = os.pipe()
         parent = os.getpid()
@@ -159,11 +159,14 @@ class Live:
         allow = following.allow_cpu(self._settings.decode_cpu_factor, LEAST_CPU_S)
         allow(0)
         sound = stream.sound
+        widens = not self._model.takes_8khz and sound.rate_hz == audio.TELEPHONE_HZ
+        rate_hz = audio.WIDE_HZ if widens else sound.rate_hz
+        listening = self._recogniser.listen(rate_hz, self._config)
+        ear = following.WideEar(listening) if widens else listening
         try:
-            listening = self._recogniser.listen(sound.rate_hz, self._config)
-            digest = following.hear(
+            name = following.hear(
                 following.Source(sound),
-                listening,
+                ear,
                 sound.rate_hz,
                 following.Orders(pipe).ended,
                 on_fed=allow,
@@ -172,7 +175,10 @@ class Live:
             return following.EXIT_CHANGED
         except following.NoFile:
             return following.EXIT_NO_FILE
-        self._shelf.put(stream.key, digest, self._standing(stream), listening.finish())
+        heard = ear.finish()
+        if isinstance(ear, following.WideEar):
+            name = ear.name
+        self._shelf.put(stream.key, name, self._standing(stream), heard)
         return 0
 
     def _reap(self) -> None:

@@ -166,13 +166,13 @@ def test_a_sound_that_never_appears_is_given_up(
 def test_more_sound_may_take_more_processor_time_and_no_sound_no_more() -> None:
     program = (
         "from transcribe import following\n"
-        "allow = following.allow_cpu(1.0, 1)\n"
+        "allow = following.allow_cpu(1.0, 3)\n"
         "allow(0)\n"
         "def burn(s):\n"
         "    import time\n"
         "    until = time.process_time() + s\n"
         "    while time.process_time() < until: pass\n"
-        "burn(0.6); allow(1); burn(0.8); print('fed', flush=True)\n"
+        "burn(1.5); allow(3); burn(2.5); print('fed', flush=True)\n"
         "burn(10)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
