@@ -91,11 +91,13 @@ def test_no_list_is_left_open_in_a_sentence() -> None:
 
 def test_every_sentence_can_be_pronounced() -> None:
     made = sentences.training(3, 3_000) + sentences.held_out(4, 300) + sentences.phrases().free
+    made += sentences.statistics(5, 3_000)
     assert [text for text in made if not all(map(lexicon.is_readable, text))] == []
 
 
 def test_what_measures_the_model_is_never_learnt() -> None:
-    learnt = set(sentences.training(777, 20_000)) | set(sentences.phrases().everyday)
+    learnt = set(sentences.training(777, 20_000)) | set(sentences.statistics(777, 20_000))
+    learnt |= set(sentences.phrases().everyday)
     measured = set(sentences.held_out(4_242, 500)) | set(sentences.phrases().free)
     assert learnt & measured == set()
     assert not set(sentences.phrases().templates) & set(sentences.phrases().held_out_templates)

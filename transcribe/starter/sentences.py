@@ -18,7 +18,10 @@ class Phrases:
 
     def __init__(self, path: Path = _FILE) -> None:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        self._lists = {name: _entries(text) for name, text in content["lists"].items()}
+        statistics = content["statistics"]
+        lists = {**content["lists"], **statistics["lists"]}
+        self._lists = {name: _entries(text) for name, text in lists.items()}
+        self.statistics_templates: list[str] = statistics["templates"]
         self.templates: list[str] = content["training"]["templates"]
         self.everyday = _entries(content["training"]["everyday"])
         self.held_out_templates: list[str] = content["held_out"]["templates"]
@@ -29,6 +32,10 @@ class Phrases:
         if chance.random() < _EVERYDAY_SHARE:
             return chance.choice(self.everyday)
         return self._fill(chance.choice(self.templates), chance)
+
+    def statistics_sentence(self, chance: Random) -> str:
+        """Words in an order that people use; only the statistics of words learn from it."""
+        return self._fill(chance.choice(self.statistics_templates), chance)
 
     def held_out_sentence(self, chance: Random) -> str:
         """A sentence of a shape that is never used for training."""
@@ -51,6 +58,12 @@ def training(seed: int, count: int) -> list[str]:
     while len(found) < count:
         found.add(phrases().training_sentence(chance))
     return sorted(found)
+
+
+def statistics(seed: int, count: int) -> list[str]:
+    """``count`` sentences for the statistics of words alone, repetitions included."""
+    chance = Random(seed)
+    return [phrases().statistics_sentence(chance) for _ in range(count)]
 
 
 def held_out(seed: int, count: int) -> list[str]:

@@ -64,6 +64,7 @@ def graph(place: Place) -> None:
     cutter = lexicon.Segmenter(lexicon.dictionary())
     texts = sentences.training(_LANGUAGE_SEED, place.recipe.sentences)
     texts += sentences.phrases().everyday * _EVERYDAY_REPEATS
+    texts += sentences.statistics(_LANGUAGE_SEED, place.recipe.sentences // 2)
     cut = [words for words in map(cutter.cut, texts) if all(map(lexicon.is_readable, words))]
     general = lexicon.most_frequent(place.recipe.general_words)
     words = sorted({word for each in cut for word in each} | general.keys())
