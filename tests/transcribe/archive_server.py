@@ -16,11 +16,14 @@ from unittest import mock
 
 @dataclass
 class Archive:
-    """What the server gives at every path, and how. ``asked``: Range headers it saw, in order.
+    """What the server gives at every path, and how.
+
+    ``asked``: Range headers it saw, in order; ``versions``: If-Range headers likewise.
 
     ``statuses`` are answered first, one a request (a redirect goes to ``moved_to``).
     ``break_after``: bytes of a body after which the connection ends, one entry a request.
-    ``ranges``: whether it can give a part. ``pace_s``: pause after each 64 KB.
+    ``ranges``: whether it can give a part, of ``most_a_part`` bytes at most. ``pace_s``: pause
+    after each 64 KB.
     """
 
     content: bytes
@@ -29,10 +32,12 @@ class Archive:
     moved_to: str = ""
     break_after: list[int] = field(default_factory=list)
     ranges: bool = True
+    most_a_part: int | None = None
     heeds_if_range: bool = True
     says_length: bool = True
     pace_s: float = 0.0
     asked: list[str | None] = field(default_factory=list)
+    versions: list[str | None] = field(default_factory=list)
     sent: int = 0
     """Bytes of bodies sent so far."""
 
@@ -46,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         archive = self.archive
         archive.asked.append(self.headers.get("range"))
+        archive.versions.append(self.headers.get("if-range"))
         self.close_connection = True
         if archive.statuses:
             self.send_response(archive.statuses.pop(0))
@@ -63,8 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200 if begin is None else 206)
         body = archive.content[begin or 0 :]
         if begin is not None:
-            whole = len(archive.content)
-            self.send_header("Content-Range", f"bytes {begin}-{whole - 1}/{whole}")
+            body, whole = body[: archive.most_a_part], len(archive.content)
+            self.send_header("Content-Range", f"bytes {begin}-{begin + len(body) - 1}/{whole}")
         if archive.etag:
             self.send_header("ETag", archive.etag)
         if archive.says_length:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ def test_the_interval_is_the_same_each_time_and_narrows_with_more_clips() -> Non
     assert low < 0.2 < high
     narrow_low, narrow_high = evaluate.bootstrap(few * 30) or (0.0, 0.0)
     assert low < narrow_low < 0.2 < narrow_high < high
+    normal_width = 1.96 * 0.2 / math.sqrt(180)  # 180 clips, standard deviation 0.2
+    assert narrow_high - 0.2 == pytest.approx(normal_width, rel=0.15)
 
 
 def test_one_clip_has_no_interval_and_equal_clips_have_none_to_speak_of() -> None:

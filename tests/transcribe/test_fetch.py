@@ -47,7 +47,15 @@ def test_a_link_that_breaks_goes_on_where_it_broke(target: Path) -> None:
     fetch_from(archive, target)
     assert target.read_bytes() == CONTENT
     assert archive.asked == [None, "bytes=300000-", "bytes=500000-"]
+    assert archive.versions == [None, '"one"', '"one"']
     assert archive.sent == len(CONTENT)
+
+
+def test_parts_smaller_than_asked_for_are_put_together(target: Path) -> None:
+    archive = Archive(CONTENT, break_after=[100_000], most_a_part=300_000)
+    fetch_from(archive, target)
+    assert archive.asked == [None, *(f"bytes={start}00000-" for start in (1, 4, 7))]
+    assert target.read_bytes() == CONTENT
 
 
 def test_a_later_call_goes_on_too_when_this_one_gave_up(target: Path) -> None:
