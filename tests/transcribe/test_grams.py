@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transcribe import grams
@@ -30,6 +30,8 @@ def test_each_plain_character_knows_its_place_and_its_sound(text: str) -> None:
 
 
 @settings(deadline=None)
+@example("去银", "行了", "")
+@example("", "他还", "钱")
 @given(TEXTS, TEXTS, TEXTS)
 def test_a_text_fits_every_part_of_itself_under_a_pair_it_is_filed_by(
     a: str, b: str, c: str
