@@ -142,6 +142,7 @@ class Decoding:
                     log.warning("what passes waits for the database", error=str(error)[:200])
                 finally:
                     self._paused_s += time.monotonic() - began_at
+                self._watch.keep()  # when asked to stop, nobody passes any more
                 held = self._next()
         finally:
             self._decoder.resume(self._task)

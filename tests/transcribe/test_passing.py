@@ -155,6 +155,23 @@ def test_a_worker_killed_while_one_stands_still_loses_neither(
     wait_for(lambda: state(database, long) == state(database, passing) == "done", "both")
 
 
+@pytest.mark.slow
+def test_a_worker_asked_to_stop_while_one_stands_still_gives_both_back_untried(
+    database: Database, store: BlobStore, endless: Path, start: Callable[..., Process]
+) -> None:
+    long = ask(database, store, 1, endless, duration_ms=1_800_000)
+    process = start()
+    process.ready()
+    wait_for(lambda: bool(process.decoding()), "decoding")
+    second = write_wav(endless.parent / "urgent.wav", pcm(endless)[:-640], 16_000)
+    urgent = ask(database, store, 2, second, priority=90)
+    wait_for(lambda: len(stopped(process)) == 1, "standing still")
+    process.popen.terminate()
+    assert process.popen.wait(timeout=60) == 0
+    for number in (long, urgent):
+        assert (state(database, number), job(database, number).tries) == ("queued", 0)
+
+
 def test_the_same_sound_is_decoded_once_for_all_who_send_it(
     database: Database, store: BlobStore, spoken: Spoken, here: Callable[..., Worker]
 ) -> None:
