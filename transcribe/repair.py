@@ -13,6 +13,7 @@ nothing was changed in 150 sentences without names. ``NEAR`` was chosen on every
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,16 +108,16 @@ def _windows(
     words: Sequence[Timed], text: str, lengths: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
     """Runs of characters as long as a name, without a rest; longer ones first at each place."""
-    edges, at = set(), 0
+    edges: list[int] = []
+    at = 0
     for word, following in pairwise(words):
         at += len(word.text)
         if following.start_ms - word.end_ms >= REST_MS:
-            edges.add(at)
+            edges.append(at)
+    edges.append(len(text))
     for start in range(len(text)):
-        for length in lengths:
-            end = start + length
-            if end <= len(text) and not any(start < edge < end for edge in edges):
-                yield start, end
+        until = edges[bisect_right(edges, start)]
+        yield from ((start, start + length) for length in lengths if start + length <= until)
 
 
 def _nearest(heard: str, shapes: Shapes, forms: dict[str, str]) -> tuple[str, float] | None:
