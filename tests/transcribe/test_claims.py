@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from core import blobs
+from core import blobs, clock
 from core.blobs import BlobStore
 from core.clock import FakeClock, utc_now
 from core.database import Database
@@ -75,11 +75,13 @@ def test_a_length_nobody_gave_is_looked_up(database: Database, store: BlobStore)
 def test_the_table_lets_pass_exactly_whom_the_rule_lets_pass(
     database: Database, store: BlobStore, fake_clock: FakeClock
 ) -> None:
-    lengths, priorities = (None, 4_000, 15_000, 60_000), (20, 50, 90)
-    for number, (duration_ms, priority) in enumerate(itertools.product(lengths, priorities), 1):
-        enqueue(database, store, number, duration_ms, priority)
+    began_at, kinds = utc_now(), itertools.product((None, 4_000, 15_000, 60_000), (20, 50, 90))
+    for number, (duration_ms, priority) in enumerate(kinds):
+        enqueue(database, store, 2 * number, duration_ms, priority)
+        with clock.use(FakeClock(began_at + timedelta(minutes=4))):
+            enqueue(database, store, 2 * number + 1, duration_ms, priority)
     for own_ms in (None, 20_000, 60_000):
-        at_work = Standing(50, order.due_rank(utc_now(), own_ms), own_ms, 1_000)
+        at_work = Standing(50, order.due_rank(began_at, own_ms), own_ms, 1_000)
         with database.read() as session:
             everybody = session.query(TranscriptionJob).all()
             passing = {
