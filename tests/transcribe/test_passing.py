@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -155,19 +156,20 @@ def test_a_worker_killed_while_one_stands_still_loses_neither(
     wait_for(lambda: state(database, long) == state(database, passing) == "done", "both")
 
 
-@pytest.mark.slow
 def test_a_worker_asked_to_stop_while_one_stands_still_gives_both_back_untried(
-    database: Database, store: BlobStore, endless: Path, start: Callable[..., Process]
-) -> None:
+    database: Database, store: BlobStore, endless: Path, here: Callable[..., Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(order, "FREE_PAUSE_MS", 3_600_000)
     long = ask(database, store, 1, endless, duration_ms=1_800_000)
-    process = start()
-    process.ready()
-    wait_for(lambda: bool(process.decoding()), "decoding")
+    worker = here()
+    wait_for(lambda: state(database, long) == "running", "decoding")
     second = write_wav(endless.parent / "urgent.wav", pcm(endless)[:-640], 16_000)
     urgent = ask(database, store, 2, second, priority=90)
-    wait_for(lambda: len(stopped(process)) == 1, "standing still")
-    process.popen.terminate()
-    assert process.popen.wait(timeout=60) == 0
+    wait_for(lambda: state(database, urgent) == "running", "standing still")
+    (thread,) = (one for one in threading.enumerate() if "run_forever" in one.name)
+    worker.stop()
+    wait_for(lambda: not thread.is_alive(), "the end")
     for number in (long, urgent):
         assert (state(database, number), job(database, number).tries) == ("queued", 0)
 
