@@ -23,17 +23,15 @@ REINDEX = "search.reindex"
 """News that orders the index anew; {"after": id} for subjects with higher ids."""
 
 MAX_QUERY = 100
-BATCH = 50
+BATCH = 100
 """Candidates read at a time, newest first."""
 
 COUNT_UP_TO = 500
 """A pair more common than that is as good a start as any other such pair."""
 
-FEW = 50
-"""So few candidates are read at once; more are narrowed by further pairs before."""
-
-MOST_NARROWING = 3
 DELETE_AT_ONCE = 500
+Filed = sa.ColumnElement[bool]
+"""Condition on the pair under which a subject is filed."""
 
 
 def index(session: Session, subject_kind: str, subject_id: int, texts: Iterable[str]) -> bool:
@@ -103,13 +101,9 @@ def find(
     one of more than 100 characters.
     """
     ways = read(query, by_sound=by_sound)
-    candidates = _candidates(session, subject_kind, ways, among)
-    if candidates is None:
-        return []
-    if not by_sound:
-        exact = candidates.where(SearchText.text.contains(grams.plain(query)))
-        return list(session.scalars(exact.limit(limit).offset(offset)))
-    return list(islice(_fitting(session, candidates, ways), offset, offset + limit))
+    filed = [pair for way in ways for pair in _rarest(session, subject_kind, way)]
+    fitting = _fitting(session, subject_kind, filed, ways, among) if filed else iter(())
+    return list(islice(fitting, offset, offset + limit))
 
 
 def read(query: str, *, by_sound: bool) -> list[Query]:
@@ -189,73 +183,81 @@ def _replace_pairs(
         session.execute(sa.insert(TranscriptGram), rows)
 
 
-def _candidates(
-    session: Session, kind: str, ways: list[Query], among: sa.Select[int] | None
-) -> sa.Select[int] | None:
-    """Ids of all subjects that may fit one of the ways, the highest first; None: there are none."""
-    filters = [_filter(session, kind, way) for way in ways]
-    conditions = [condition for condition in filters if condition is not None]
-    if not conditions:
-        return None
-    query = sa.select(SearchText.subject_id).where(
-        SearchText.subject_kind == kind, sa.or_(*conditions)
-    )
+def _fitting(
+    session: Session,
+    kind: str,
+    filed: list[Filed],
+    ways: list[Query],
+    among: sa.Select[int] | None,
+) -> Iterator[int]:
+    """Ids of subjects that fit one of the ways, the highest first.
+
+    Of those filed under the rarest pairs some are read at a time, by their ids: no planner then
+    mistakes a common pair for a rare one, and whoever wants twenty results reads little more.
+    """
+    by_text = [way for way in ways if not any(place.sounds for place in way.wanted)]
+    reading = sa.select(SearchText.subject_id, SearchText.text, SearchText.sounds)
+    if by_text == ways:
+        reading = sa.select(SearchText.subject_id, SearchText.text, sa.literal(""))
     if among is not None:
-        query = query.where(SearchText.subject_id.in_(among))
-    return query.order_by(SearchText.subject_id.desc())
-
-
-def _fitting(session: Session, candidates: sa.Select[int], ways: list[Query]) -> Iterator[int]:
-    """Those of the candidates that do fit: their texts are read, some at a time."""
-    reading = candidates.add_columns(SearchText.text, SearchText.sounds).limit(BATCH)
-    batch = session.execute(reading).all()
-    while batch:
-        for subject_id, text, sounds in batch:
+        reading = reading.where(SearchText.subject_id.in_(among))
+    before: int | None = None
+    while ids := _newest(session, kind, filed, before):
+        batch = reading.where(SearchText.subject_kind == kind, SearchText.subject_id.in_(ids))
+        for subject_id, text, sounds in session.execute(
+            batch.order_by(SearchText.subject_id.desc())
+        ):
             if any(_fits(way, text, sounds) for way in ways):
                 yield subject_id
-        if len(batch) < BATCH:
-            return
-        batch = session.execute(reading.where(SearchText.subject_id < batch[-1].subject_id)).all()
+        before = ids[-1]
+
+
+def _newest(session: Session, kind: str, filed: list[Filed], before: int | None) -> list[int]:
+    """The highest ids below ``before`` filed under one of the pairs."""
+    parts = []
+    for one in filed:
+        some = sa.select(TranscriptGram.subject_id).where(one, TranscriptGram.subject_kind == kind)
+        if before is not None:
+            some = some.where(TranscriptGram.subject_id < before)
+        distinct = some.distinct().order_by(TranscriptGram.subject_id.desc())
+        newest = distinct.limit(BATCH).subquery()
+        parts.append(sa.select(newest.c.subject_id))
+    every = sa.union(*parts).subquery()
+    found = sa.select(every.c.subject_id).order_by(every.c.subject_id.desc()).limit(BATCH)
+    return list(session.scalars(found))
 
 
 def _fits(way: Query, text: str, sounds: str) -> bool:
     written = "".join(place.char for place in way.wanted)
     if written and written in text:
         return True
+    if not any(place.sounds for place in way.wanted):
+        return False
     lines = zip(text.split("\n"), sounds.split("\n"), strict=True)
     return any(way.match(line, heard.split()) is not None for line, heard in lines)
 
 
-def _filter(session: Session, kind: str, way: Query) -> sa.ColumnElement[bool] | None:
-    """SQL condition that every subject fulfils that fits; None when surely none does."""
+def _rarest(session: Session, kind: str, way: Query) -> list[Filed]:
+    """Under what every subject that fits is filed; empty when there is none.
+
+    For a single place: all pairs that begin with its syllable, or end a text with it.
+    """
     if not way.pairs:
-        return SearchText.subject_id.in_(_beginning(kind, way))
+        return [
+            sa.and_(TranscriptGram.gram >= sound, TranscriptGram.gram < sound + "!")
+            for sound in way.wanted[0].readings
+        ]
     pairs = list(dict.fromkeys(way.pairs))
     counts = session.execute(sa.select(*(_count(kind, pair) for pair in pairs))).one()
-    ranked = sorted(zip(counts, pairs, strict=True))
-    if ranked[0][0] == 0:
-        return None
-    wanted = ranked[:1] if ranked[0][0] <= FEW else ranked[:MOST_NARROWING]
-    return sa.and_(*(SearchText.subject_id.in_(_holding(kind, pair)) for _, pair in wanted))
-
-
-def _holding(kind: str, pair: tuple[str, ...]) -> sa.Select[int]:
-    return sa.select(TranscriptGram.subject_id).where(
-        TranscriptGram.gram.in_(pair), TranscriptGram.subject_kind == kind
-    )
+    count, rarest = min(zip(counts, pairs, strict=True))
+    return [TranscriptGram.gram == gram for gram in rarest] if count else []
 
 
 def _count(kind: str, pair: tuple[str, ...]) -> sa.ScalarSelect[int]:
-    some = _holding(kind, pair).limit(COUNT_UP_TO).subquery()
+    some = (
+        sa.select(TranscriptGram.subject_id)
+        .where(TranscriptGram.gram.in_(pair), TranscriptGram.subject_kind == kind)
+        .limit(COUNT_UP_TO)
+        .subquery()
+    )
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
-
-
-def _beginning(kind: str, way: Query) -> sa.Select[int]:
-    """Subjects with a pair that begins with the only syllable, or that end with it."""
-    ranges = (
-        sa.and_(TranscriptGram.gram >= sound, TranscriptGram.gram < sound + "!")
-        for sound in way.wanted[0].readings
-    )
-    return sa.select(TranscriptGram.subject_id).where(
-        sa.or_(*ranges), TranscriptGram.subject_kind == kind
-    )

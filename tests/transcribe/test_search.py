@@ -204,3 +204,10 @@ def test_the_command_orders_the_index_once_and_says_how_far_it_is(
     with database.read() as session:
         events = session.scalars(sa.select(OutboxEvent)).all()
     assert [(event.kind, event.payload) for event in events] == [(search.REINDEX, {"after": 0})]
+
+
+@on_both_databases
+def test_a_character_of_several_readings_is_found_in_every_batch(database: Database) -> None:
+    known(database, *([("了解了却了结了断", "好了")[number % 2]] for number in range(250)))
+    assert found(database, "了", limit=300) == list(range(250, 0, -1))
+    assert found(database, "了解", limit=300) == list(range(249, 0, -2))
