@@ -23,7 +23,7 @@ from transcribe import catalogue, hearings
 from transcribe.recogniser import STANDARD, Recognition
 from transcribe.stream import Announcer, Shelf
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 def wait_for(true: Callable[[], Any], what: str) -> Any:

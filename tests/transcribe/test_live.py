@@ -7,9 +7,11 @@ import random
 import resource
 import shutil
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -23,7 +25,9 @@ from transcribe.diagnosis import SILENT
 from transcribe.recogniser import STANDARD
 from transcribe.turns import REST_OF_S
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+T = TypeVar("T")
+BEGUN = "hearing a stream"
 ENDED, BROKE = "a stream was heard to its end", "hearing a stream broke"
 
 
@@ -186,15 +190,33 @@ def test_more_calls_than_the_cap_wait_for_their_turn(
             (tmp_path / f"call-{number}").mkdir()
             tapes.append(Tape(config, tmp_path / f"call-{number}" / "take-1.pcm"))
             tapes[-1].write(pcm(spoken.telephone))
-        wait_for(live.hearing, "the hearing")
+        _telling(tapes, lambda: wait_for(live.hearing, "the hearing"))
         assert len(live.hearing()) == 1
         tapes[2].finish()
         assert tapes[2].heard(spoken.telephone) is None  # over before its turn: to the decoders
         tapes[0].finish()
-        assert tapes[0].heard_soon(spoken.telephone)
-        wait_for(live.hearing, "the next turn")
+        assert _telling(tapes[1:2], lambda: tapes[0].heard_soon(spoken.telephone))
+        _telling(tapes[1:2], lambda: wait_for(lambda: live.said().count(BEGUN) == 2, "its turn"))
         tapes[1].finish()
         assert tapes[1].heard_soon(spoken.telephone)
+
+
+def _telling(tapes: list[Tape], what: Callable[[], T]) -> T:
+    """``what`` while somebody tells of the tapes, as their recorders do each second."""
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(0.2):
+            for tape in tapes:
+                tape.tell()
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    try:
+        return what()
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_full_disk_costs_the_stream_alone(
