@@ -77,9 +77,9 @@ def run(quick: bool) -> Result:
     """The benchmark; some 4 minutes on two free cores, ``quick`` under one."""
     targets = QUICK_TARGETS if quick else TARGETS
     if quick:
-        sent = burst_sounds.messages(40, long_ones=6, poison=QUICK_POISON, name="quick")
+        sent = burst_sounds.messages(30, long_ones=3, poison=QUICK_POISON)
     else:
-        sent = burst_sounds.messages(200, long_ones=30, poison=FULL_POISON, name="full")
+        sent = burst_sounds.messages(200, long_ones=30, poison=FULL_POISON)
     return measure(sent, targets)
 
 

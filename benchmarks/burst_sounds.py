@@ -36,7 +36,7 @@ class Message:
         return self.duration_ms <= SHORT_MS[1]
 
 
-def messages(count: int, *, long_ones: int, poison: list[str], name: str) -> list[Message]:
+def messages(count: int, *, long_ones: int, poison: list[str]) -> list[Message]:
     """``count`` different messages in the order of arrival, the same ones each time.
 
     ``long_ones`` are of three minutes, one is of ten, the others of 5 to 30 s. ``poison`` names
@@ -44,7 +44,7 @@ def messages(count: int, *, long_ones: int, poison: list[str], name: str) -> lis
     """
     dice = random.Random(20_260_601)
     spoken = _sentences()
-    folder = FOLDER / name
+    folder = FOLDER / f"{count}-{long_ones}-{'-'.join(poison)}"
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [CALL_MS] * long_ones + [SPEECH_MS]
     lengths += [_short_ms(dice) for _ in range(count - len(lengths))]

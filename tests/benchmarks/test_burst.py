@@ -78,8 +78,8 @@ def test_the_messages_are_the_same_each_time_and_all_different(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(burst_sounds, "FOLDER", tmp_path)
-    first = burst_sounds.messages(8, long_ones=1, poison=["crash", "junk"], name="a")
-    again = burst_sounds.messages(8, long_ones=1, poison=["crash", "junk"], name="a")
+    first = burst_sounds.messages(8, long_ones=1, poison=["crash", "junk"])
+    again = burst_sounds.messages(8, long_ones=1, poison=["crash", "junk"])
     assert first == again
     assert len({message.path.read_bytes() for message in first}) == 8
     assert sorted(message.poison or "" for message in first) == [*[""] * 6, "crash", "junk"]
@@ -93,7 +93,7 @@ def test_in_real_runs_words_thrown_away_are_lost_messages_and_an_unfair_order_is
 ) -> None:
     monkeypatch.setattr(burst_sounds, "FOLDER", tmp_path)
     monkeypatch.setattr(order, "due_rank", lambda asked_at, _duration_ms: asked_at)
-    sent = burst_sounds.messages(9, long_ones=2, poison=["crash"], name="small")
+    sent = burst_sounds.messages(9, long_ones=2, poison=["crash"])
     found = burst.measure(sent, TARGETS, worker="tests.benchmarks.sabotaged_worker")
     assert found["figures"]["lost"] == 4 * 8
     assert "short_wait_to_fifo" in missed(found["figures"], TARGETS)
