@@ -104,8 +104,8 @@ def test_a_limit_of_time_stands_still_while_paused(monkeypatch: pytest.MonkeyPat
     now[0] = 1_000.0
     assert not limit.over
     limit.resume()
-    limit.resume()
     now[0] = 1_003.0
+    limit.resume()
     assert not limit.over
     now[0] = 1_004.5
     assert limit.over

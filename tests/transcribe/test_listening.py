@@ -121,11 +121,13 @@ def test_no_alternatives_are_sought_when_none_are_wanted() -> None:
 def test_of_a_sound_of_hours_only_the_last_part_is_kept_for_a_second_hearing() -> None:
     make = Makes({3_000: [("停水", 0.3)]}, ["亭水"])
     heard = VoskListening(make, RATE_HZ, UNGATED)
-    for _ in range(3_000):
-        heard.feed(seconds(1))
+    for number in range(3_000):
+        heard.feed(struct.pack("<h", number) * RATE_HZ)
     kept = sum(map(len, heard._recent._pieces)) + len(heard._beginning)
     assert kept < 2 * (listening.KEPT_MS + listening.TRIED_MS) * SECOND // 1000
     assert heard.utterances[0].alternatives == ("亭水",)
+    again = array.array("h", b"".join(make.made[1][1].pieces))
+    assert set(again) == {2_998, 2_999}
 
 
 def test_what_was_heard_so_far_is_there_while_the_sound_comes_in() -> None:
