@@ -40,14 +40,16 @@ def messages(count: int, *, long_ones: int, poison: list[str]) -> list[Message]:
     """``count`` different messages in the order of arrival, the same ones each time.
 
     ``long_ones`` are of three minutes, one is of ten, the others of 5 to 30 s. ``poison`` names
-    what its short ones do: "crash", "abort", "spin", "swell" or "junk" (no sound at all).
+    what some of 5 s do: "crash", "abort", "spin", "swell" or "junk" (no sound at all). The third
+    try of an endless one costs six times its length, so they are short.
     """
     dice = random.Random(20_260_601)
     spoken = _sentences()
     folder = FOLDER / f"{count}-{long_ones}-{'-'.join(poison)}"
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [CALL_MS] * long_ones + [SPEECH_MS]
-    lengths += [_short_ms(dice) for _ in range(count - len(lengths))]
+    lengths += [_short_ms(dice) for _ in range(count - len(lengths) - len(poison))]
+    lengths += [SHORT_MS[0]] * len(poison)
     kinds: list[str | None] = [None] * (count - len(poison)) + list(poison)
     found = []
     for number, (wanted_ms, kind) in enumerate(zip(lengths, kinds, strict=True)):
