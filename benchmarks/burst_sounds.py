@@ -44,7 +44,7 @@ def messages(count: int, *, long_ones: int, poison: list[str]) -> list[Message]:
     try of an endless one costs six times its length, so they are short.
     """
     dice = random.Random(20_260_601)
-    spoken = _sentences()
+    spoken = [_samples(path) for path in sentences()]
     folder = FOLDER / f"{count}-{long_ones}-{'-'.join(poison)}"
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [CALL_MS] * long_ones + [SPEECH_MS]
@@ -66,8 +66,8 @@ def _short_ms(dice: random.Random) -> int:
     return round(least * math.pow(most / least, dice.random()))
 
 
-def _sentences() -> list[bytes]:
-    """Samples of different sentences, kept from the first run on."""
+def sentences() -> list[Path]:
+    """Files of different sentences of some 4 s, kept from the first run on."""
     folder = FOLDER / "sentences"
     if not folder.is_dir():
         part = folder.with_suffix(".part")
@@ -80,7 +80,7 @@ def _sentences() -> list[bytes]:
             sound.to_wav(part / "spoken", part / f"{number:02d}.wav", rate_hz=RATE_HZ)
         (part / "spoken").unlink()
         part.rename(folder)
-    return [_samples(path) for path in sorted(folder.glob("*.wav"))]
+    return sorted(folder.glob("*.wav"))
 
 
 def _samples(path: Path) -> bytes:

@@ -119,7 +119,9 @@ class Hearer:
         task = f"job-{held.job_id}"
         decoding = watch.decoding(decoder, task, work.sound.duration_ms, passes)
         with self._database.read() as session:
-            pace = pressure.pace(session, watch.model_hash, at_least=KNOWN_AFTER)
+            pace = pressure.pace(
+                session, watch.model_hash, at_least=KNOWN_AFTER, unmeasured=order.UNKNOWN_PACE
+            )
         recognition = decoder.decode(
             work.wav,
             grammar=work.grammar,

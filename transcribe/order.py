@@ -29,6 +29,9 @@ CPU_HEADROOM = (10, 40)
 noise can be a hundred times slower, so the third try gets all that is allowed."""
 
 LEAST_CPU_S = 1.0
+UNKNOWN_PACE = 0.2
+"""A model nobody measured yet is taken to need so much of a sound's length: a first try of twice
+that length, and a third one of all that is allowed should it be slower."""
 
 
 @dataclass(frozen=True)

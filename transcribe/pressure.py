@@ -69,10 +69,16 @@ def expected_s(session: Session, job: TranscriptionJob | None) -> float | None:
     )
 
 
-def pace(session: Session, model_hash: str | None = None, *, at_least: int = 1) -> float:
+def pace(
+    session: Session,
+    model_hash: str | None = None,
+    *,
+    at_least: int = 1,
+    unmeasured: float = UNMEASURED_PACE,
+) -> float:
     """Seconds a decoder works per second of sound, as measured lately (with one model).
 
-    ``at_least`` so many jobs are needed, else it is ``UNMEASURED_PACE``.
+    ``unmeasured`` is returned until ``at_least`` so many jobs were decoded.
     """
     job = TranscriptionJob
     of_model = sa.true() if model_hash is None else job.model_hash == model_hash
@@ -86,7 +92,7 @@ def pace(session: Session, model_hash: str | None = None, *, at_least: int = 1) 
     count, took, sound = session.execute(
         sa.select(sa.func.count(), sa.func.sum(last.c.took_ms), sa.func.sum(last.c.duration_ms))
     ).one()
-    return float(took) / float(sound) if count >= max(at_least, 1) else UNMEASURED_PACE
+    return float(took) / float(sound) if count >= max(at_least, 1) else unmeasured
 
 
 def workers(session: Session) -> int:
