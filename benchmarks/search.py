@@ -138,9 +138,8 @@ def _fill(database: Database, texts: Sequence[str]) -> dict[str, Figure]:
         with database.write() as session:
             search.index(session, "report", number, [text])
     took_s = time.perf_counter() - began
+    _settle(database)
     with database.engine.connect() as connection:
-        connection.execute(sa.text("ANALYZE"))
-        connection.commit()
         pairs = connection.scalar(sa.select(sa.func.count()).select_from(TranscriptGram)) or 0
         index_bytes = _index_bytes(connection, database)
     text_bytes = sum(len(text.encode()) for text in texts)
@@ -151,6 +150,17 @@ def _fill(database: Database, texts: Sequence[str]) -> dict[str, Figure]:
         "index_mb": round(index_bytes / 1e6, 1),
         "text_mb": round(text_bytes / 1e6, 1),
     }
+
+
+def _settle(database: Database) -> None:
+    """What PostgreSQL's autovacuum and SQLite's planner have done after a while."""
+    with database.engine.connect() as opened:
+        if database.is_sqlite:
+            opened.execute(sa.text("ANALYZE"))
+            opened.commit()
+            return
+        connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.text("VACUUM ANALYZE transcript_gram, search_text"))
 
 
 def _insert(connection: sa.Connection, texts: Sequence[str], *, is_sqlite: bool) -> None:

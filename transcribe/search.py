@@ -26,7 +26,7 @@ MAX_QUERY = 100
 BATCH = 100
 """Candidates read at a time, newest first."""
 
-COUNT_UP_TO = 500
+COUNT_UP_TO = 2_000
 """A pair more common than that is as good a start as any other such pair."""
 
 DELETE_AT_ONCE = 500
