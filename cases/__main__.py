@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Sequence
 
+import sqlalchemy as sa
+
 from cases import learning, measuring, seeds
 from cases.measuring import Measured
 from core import settings
@@ -40,8 +42,11 @@ def _learn(database: Database) -> int:
 
 
 def _evaluate(database: Database, as_json: bool) -> int:
-    with database.read() as session:
-        classifier = learning.in_use(session)
+    try:
+        with database.read() as session:
+            classifier = learning.in_use(session)
+    except (sa.exc.OperationalError, sa.exc.ProgrammingError):  # nothing is installed here yet
+        classifier = learning.seeded()
     found = measuring.measure(classifier, seeds.held_out())
     baseline = measuring.majority(seeds.training(), seeds.held_out())
     if as_json:

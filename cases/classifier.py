@@ -1,9 +1,9 @@
 """Proposes the kind of a report from its words, says why, and says nothing when unsure.
 
 Runs of 1 to 4 characters, weighed by TF-IDF, in a linear model (multinomial logistic
-regression). The runs of one character are in because they carry most where sentences are few:
-without them macro-F1 on sentences of unseen families fell from 0.66 to 0.46
-(docs/decisions.md). It proposes; a person decides.
+regression) over written sentences and a list of phrases. On the held-out sentences macro-F1 is
+0.85; 0.81 with runs of 2 to 4 only, 0.84 without the phrases, 0.72 with neither, and each of these
+abstains more often (docs/decisions.md). It proposes; a person decides.
 """
 
 from __future__ import annotations
