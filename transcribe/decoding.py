@@ -36,6 +36,7 @@ class Forge:
     def __init__(self, recogniser: VoskRecogniser) -> None:
         self._recogniser = recogniser
         self._pids: dict[int, int] = {}
+        self._paused: set[int] = set()
         self._bell, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -62,27 +63,46 @@ class Forge:
                 os.kill(pid, signal.SIGKILL)
 
     def _take(self, request: dict[str, Any]) -> None:
-        for order, number in SIGNALS.items():
+        for order in SIGNALS:
             if order in request:
-                for pid, wanted in self._pids.items():
-                    if wanted == request[order]:
-                        os.kill(pid, number)
+                self._signal(order, request[order])
                 return
         if "words" in request:
             known = [self._recogniser.knows(word) for word in request["words"]]
             _say({"id": request["id"], "known": known})
             return
-        parent = os.getpid()
+        self._pids[self._fork(request)] = request["id"]
+        if request["id"] in self._paused:
+            self._signal("pause", request["id"])
+
+    def _fork(self, request: dict[str, Any]) -> int:
+        """The child's pid, once it dies with us: paused any earlier, it could outlive us."""
+        parent, (safe, announce) = os.getpid(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            child.run(parent, lambda: _decode(self._recogniser, request))
-        self._pids[pid] = request["id"]
+            child.run(parent, lambda: _decode(self._recogniser, request, announce))
+        os.close(announce)
+        os.read(safe, 1)
+        os.close(safe)
+        return pid
+
+    def _signal(self, order: str, number: int) -> None:
+        """Give an order to the child of request ``number``; a pause may come before it is there."""
+        if order == "pause":
+            self._paused.add(number)
+        else:
+            self._paused.discard(number)
+        for pid, wanted in self._pids.items():
+            if wanted == number:
+                os.kill(pid, SIGNALS[order])
 
     def _reap(self) -> None:
         for pid in list(self._pids):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                _say({"id": self._pids.pop(pid), "status": status})
+                number = self._pids.pop(pid)
+                self._paused.discard(number)
+                _say({"id": number, "status": status})
 
 
 def _say(answer: dict[str, Any]) -> None:
@@ -91,8 +111,9 @@ def _say(answer: dict[str, Any]) -> None:
         left = left[os.write(1, left) :]
 
 
-def _decode(recogniser: VoskRecogniser, request: dict[str, Any]) -> int:
-    """In the child."""
+def _decode(recogniser: VoskRecogniser, request: dict[str, Any], announce: int) -> int:
+    """In the child, which ends when its parent does from here on."""
+    os.close(announce)
     child.limit_memory(request["memory_mb"])
     child.limit_cpu(request["cpu_s"])
     _write(Path(request["out"]), _heard(recogniser, request))

@@ -17,7 +17,9 @@ from tests.transcribe.conftest import Spoken, pcm, write_wav
 from tests.transcribe.layouts import static
 from tests.transcribe.test_decoder import first_child
 from transcribe import catalogue, stopwatch
+from transcribe.complaints import Complaints
 from transcribe.decoder import Decoder, DecoderGone
+from transcribe.decoder_process import DecoderProcess
 from transcribe.recogniser import STANDARD, DecoderConfig, Recognition
 from transcribe.stopwatch import Stopwatch
 
@@ -69,6 +71,25 @@ def test_closing_ends_a_paused_sound_too(decoder: Decoder, long_sound: Path) -> 
             long.result()
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running()
+
+
+def test_a_sound_paused_the_moment_it_begins_still_ends_with_its_decoder(
+    long_sound: Path, tmp_path: Path
+) -> None:
+    request = {"wav": str(long_sound), "out": str(tmp_path / "out"), "cpu_s": 60}
+    request |= {"memory_mb": 1024, "grammar": None, "config": STANDARD.to_json()}
+    complaints = Complaints(tmp_path / "stderr")
+    process = DecoderProcess(catalogue.STARTER, complaints)
+    process.wait_until_ready(Stopwatch(60), lambda: None)
+    process.send({"pause": 1})
+    for number in (1, 2, 3):
+        process.send({"id": number, **request})
+        process.send({"pause": number})
+    wait_until(lambda: len(psutil.Process(process.pid).children()) == 3)
+    children = psutil.Process(process.pid).children()
+    wait_until(lambda: all(map(stopped, children)))
+    process.kill()
+    assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
 def test_giving_up_a_paused_sound_ends_it(decoder: Decoder, long_sound: Path) -> None:
