@@ -83,6 +83,7 @@ def background(services: object) -> list[Service]:
     from broadcast.playout import Closer
     from broadcast.wake import Waker
     from broadcast.wiring import handlers as broadcast_handlers
+    from cases import triage
     from cases.learning import Learner
     from cases.wiring import handlers as case_handlers
     from core.outbox import Dispatcher
@@ -111,7 +112,7 @@ def background(services: object) -> list[Service]:
         Importer(database, services.store, services.sealer, config),
         Waker(database, config),
         Closer(database),
-        Learner(database),
+        Learner(database, when_ready=triage.propose_missing),
         Rehearer(database, config),
     ]
 

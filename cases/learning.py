@@ -38,12 +38,25 @@ log = structlog.get_logger("cases.learning")
 
 _trained: dict[int, Classifier] = {}
 _training = threading.Lock()
+_learner_is_done = threading.Event()
+_learner_is_done.set()
 
 
 @cache
-def seeded() -> Classifier:
-    """What the written sentences alone teach."""
+def _seeded() -> Classifier:
     return Classifier.train(seeds.training())
+
+
+def seeded() -> Classifier:
+    """What the written sentences alone teach; trained once, by whoever comes first."""
+    with _training:
+        return _seeded()
+
+
+def at_hand(session: Session) -> Classifier | None:
+    """As ``in_use``, but None while a Learner of this process still trains: training takes
+    seconds, and who asks may hold the database meanwhile."""
+    return in_use(session) if _learner_is_done.is_set() else None
 
 
 def in_use(session: Session) -> Classifier:
@@ -97,9 +110,14 @@ def learn(database: Database, *, least_new: int = LEARN_AFTER) -> Learning | Non
         until = session.scalar(sa.select(sa.func.max(Case.id))) or 0
         taught, apart = decided(session, until)
         before = in_use(session)
-    row = _judged(_train(taught), before, apart, until_case_id=until, decisions=len(taught))
-    with database.write() as session:
+    pupil = _train(taught)
+    row = _judged(pupil, before, apart, until_case_id=until, decisions=len(taught))
+    with _training, database.write() as session:
         session.add(row)
+        session.flush()
+        if row.in_use:
+            _trained.clear()
+            _trained[row.id] = pupil
     log.info("learnt from decisions", decisions=len(taught), in_use=row.in_use, seed_f1=row.seed_f1)
     return row
 
@@ -137,25 +155,46 @@ def _newest(session: Session, *, promoted: bool = True) -> Learning | None:
 
 
 class Learner:
-    """Background service: trains once at the start, so that no caller waits for it; then hourly."""
+    """Background service: trains once at the start, so that no caller waits for it; then hourly.
+
+    ``when_ready`` is called after the first training, for what came before it.
+    """
 
     name = "learner"
 
     def __init__(
-        self, database: Database, *, every_s: float = EVERY_S, teach: Callable[..., object] = learn
+        self,
+        database: Database,
+        *,
+        when_ready: Callable[[Database], object] = lambda _database: None,
+        every_s: float = EVERY_S,
+        teach: Callable[[Database], object] = learn,
     ) -> None:
-        self._database, self._every_s, self._teach = database, every_s, teach
+        self._database, self._when_ready = database, when_ready
+        self._every_s, self._teach = every_s, teach
         self._stopped = threading.Event()
+        _learner_is_done.clear()
 
     def run_forever(self) -> None:
+        try:
+            self._safely(self._prepare)
+        finally:
+            _learner_is_done.set()
+        self._safely(lambda: self._when_ready(self._database))
         while not self._stopped.is_set():
-            try:
-                with self._database.read() as session:
-                    in_use(session)
-                self._teach(self._database)
-            except sa.exc.SQLAlchemyError as error:
-                log.warning("the learner waits for the database", error=str(error)[:200])
+            self._safely(lambda: self._teach(self._database))
             self._stopped.wait(self._every_s)
+
+    def _prepare(self) -> None:
+        seeded()
+        with self._database.read() as session:
+            in_use(session)
+
+    def _safely(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("the learner waits for the database", error=str(error)[:200])
 
     def stop(self) -> None:
         self._stopped.set()

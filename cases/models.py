@@ -55,7 +55,7 @@ class Report(Base):
     proposed_village_code: Mapped[str | None] = mapped_column(sa.ForeignKey("area.code"))
     proposed_urgent: Mapped[bool] = mapped_column(default=False)
     proposed_hits: Mapped[JsonList | None]  # as cases.triage.Proposal.hits
-    proposed_certainty: Mapped[float | None]  # 0-1, of proposed_service
+    proposed_certainty: Mapped[float | None]  # 0-1, of the likeliest kind; null: not asked yet
     summary: Mapped[str | None] = mapped_column(sa.Text)
     dialect: Mapped[str | None] = mapped_column(sa.String(40))
     draft: Mapped[str | None] = mapped_column(sa.Text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cases import learning, persons
@@ -18,6 +19,7 @@ from cases.vocabulary import DANGER_PHRASES, HARMLESS, URGENT_PHRASES
 from cases.words import places_in, words_of
 from core import areas, outbox
 from core.clock import utc_now
+from core.database import Database
 
 MIN_STEM = 2
 REASON_LENGTH = 200
@@ -28,7 +30,8 @@ OPEN_STATES = ("received", "under_review")
 class Proposal:
     """What the words suggest. ``hits``: [{"kind": danger|urgent|service|place|person, "phrase"}].
 
-    ``certainty`` (0-1) is that of ``service_code``; a kind below the floor is not proposed.
+    ``certainty`` (0-1) is that of the likeliest kind; below the floor none is proposed. None: the
+    classifier was not asked.
     """
 
     service_code: str | None
@@ -41,18 +44,19 @@ class Proposal:
 def read(
     text: str,
     villages: Mapping[str, str],
-    classifier: Classifier | None = None,
+    classifier: Classifier | None,
     *,
     place_text: str | None = None,
 ) -> Proposal:
     """Propose from ``text``; ``villages`` maps code -> name of those that come into question.
 
-    ``place_text``: the same with names of places put right; danger is read from the raw words.
+    Without a ``classifier`` no kind is proposed. ``place_text``: the same with names of places
+    put right; danger is read from the raw words.
     """
     plain = "".join(text.split())
     dangers = danger_phrases(plain)
     pressing = [phrase for phrase in URGENT_PHRASES if phrase in plain]
-    guess = (classifier or learning.seeded()).guess(plain)
+    guess = classifier.guess(plain) if classifier else None
     village_code, place_hits = _place("".join((place_text or text).split()), villages)
     accused = [person.text for person in persons.complained_about(plain)]
     hits = [
@@ -60,14 +64,19 @@ def read(
         for kind, found in (
             ("danger", dangers),
             ("urgent", pressing),
-            ("service", guess.reasons),
+            ("service", guess.reasons if guess else ()),
             ("place", place_hits),
             ("person", accused),
         )
         for phrase in found
     ]
-    certainty = guess.certainty if guess.code else None
-    return Proposal(guess.code, village_code, bool(dangers or pressing), tuple(hits), certainty)
+    return Proposal(
+        guess.code if guess else None,
+        village_code,
+        bool(dangers or pressing),
+        tuple(hits),
+        guess.certainty if guess else None,
+    )
 
 
 def danger_phrases(text: str) -> list[str]:
@@ -96,6 +105,21 @@ def _place(text: str, villages: Mapping[str, str]) -> tuple[str | None, list[str
     return None, []
 
 
+def propose_missing(database: Database) -> int:
+    """Propose for open reports that came before the classifier was ready; returns how many."""
+    with database.read() as session:
+        ids = session.scalars(
+            sa.select(Report.id)
+            .where(Report.state.in_(OPEN_STATES), Report.proposed_certainty.is_(None))
+            .order_by(Report.id)
+        ).all()
+    done = 0
+    for report_id in ids:
+        with database.write() as session:
+            done += propose(session, report_id) is not None
+    return done
+
+
 def propose(session: Session, report_id: int) -> Proposal | None:
     """Read the newest words of a report that is still open and store what they suggest."""
     report = session.get(Report, report_id)
@@ -106,7 +130,7 @@ def propose(session: Session, report_id: int) -> Proposal | None:
         return None
     names = {village.code: village.name for village in areas.villages(session)}
     places = places_in(session, report)
-    proposal = read(text, names, learning.in_use(session), place_text=places)
+    proposal = read(text, names, learning.at_hand(session), place_text=places)
     report.proposed_service = proposal.service_code
     report.proposed_certainty = proposal.certainty
     report.proposed_village_code = proposal.village_code

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from cases import learning, review
-from cases.models import Case, Learning
+from cases import learning, review, triage
+from cases.models import Case, Learning, Report
 from cases.review import Decision
 from core.database import Database
 from tests.cases.conftest import VILLAGE, Arrive, Cast
@@ -109,3 +109,28 @@ def test_the_service_survives_an_absent_database(database: Database) -> None:
     learner = learning.Learner(database, every_s=0.01, teach=fail)
     learner.run_forever()
     assert tries == [1]
+
+
+def test_reports_that_come_while_it_trains_get_their_kind_afterwards(
+    database: Database, arrive: Arrive
+) -> None:
+    learner = learning.Learner(database, when_ready=triage.propose_missing)
+    report_id = arrive(typed_text="变压器冒烟了，有人触电").report.id
+    with database.write() as session:
+        early = triage.propose(session, report_id)
+    learner.stop()
+    learner.run_forever()
+    with database.read() as session:
+        later = session.get_one(Report, report_id)
+    assert early is not None
+    assert (early.service_code, early.urgent) == (None, True)
+    assert later.proposed_service == "safety"
+
+
+def test_a_report_without_a_kind_is_not_asked_about_again(
+    database: Database, arrive: Arrive
+) -> None:
+    report_id = arrive(typed_text="嗯").report.id
+    with database.write() as session:
+        triage.propose(session, report_id)
+    assert triage.propose_missing(database) == 0

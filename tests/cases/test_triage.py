@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cases import triage
+from cases import learning, triage
+
+
+def read(text: str) -> triage.Proposal:
+    return triage.read(text, VILLAGES, learning.seeded())
+
 
 VILLAGES = {"1": "石桥村", "2": "大石桥村", "3": "柳河村", "4": "前柳河村", "5": "王村"}
 
@@ -20,7 +25,7 @@ VILLAGES = {"1": "石桥村", "2": "大石桥村", "3": "柳河村", "4": "前�
     ],
 )
 def test_danger_is_proposed_as_urgent(text: str) -> None:
-    proposal = triage.read(text, VILLAGES)
+    proposal = read(text)
     assert proposal.urgent
     assert any(hit["kind"] == "danger" for hit in proposal.hits)
 
@@ -30,15 +35,15 @@ def test_danger_is_proposed_as_urgent(text: str) -> None:
     ["他卖菜老跟我砍价", "门口卖油炸饼", "请问反诈骗宣传几点开始", "防溺水牌子倒了", "打草砍树"],
 )
 def test_harmless_words_do_not_alert(text: str) -> None:
-    assert not triage.read(text, VILLAGES).urgent
+    assert not read(text).urgent
 
 
 def test_blanks_of_the_recogniser_do_not_hide_a_phrase() -> None:
-    assert triage.read("有 人 要 砍 人", VILLAGES).urgent
+    assert read("有 人 要 砍 人").urgent
 
 
 def test_a_clear_matter_gets_its_kind_with_the_reasons() -> None:
-    proposal = triage.read("我们家又停水了，自来水水管坏了，邻居也没水", VILLAGES)
+    proposal = read("我们家又停水了，自来水水管坏了，邻居也没水")
     assert proposal.service_code == "utilities"
     assert {"kind": "service", "phrase": "自来水"} in proposal.hits
     assert (proposal.certainty or 0) > 0.5
@@ -57,26 +62,27 @@ def test_a_clear_matter_gets_its_kind_with_the_reasons() -> None:
     ],
 )
 def test_the_place_is_proposed_only_when_one_village_is_meant(text: str, code: str | None) -> None:
-    assert triage.read(text, VILLAGES).village_code == code
+    assert read(text).village_code == code
 
 
 def test_nothing_known_proposes_nothing() -> None:
-    proposal = triage.read("嗯", VILLAGES)
-    assert proposal == triage.Proposal(None, None, False, ())
+    proposal = read("嗯")
+    assert (proposal.service_code, proposal.village_code) == (None, None)
+    assert (proposal.urgent, proposal.hits) == (False, ())
 
 
 @pytest.mark.parametrize("text", ["我妈晕倒了叫不醒", "井里有个小孩掉进去了快来救"])
 def test_words_of_people_who_cannot_wait_propose_urgency(text: str) -> None:
-    proposal = triage.read(text, VILLAGES)
+    proposal = read(text)
     assert proposal.urgent
     assert any(hit["kind"] == "urgent" for hit in proposal.hits)
 
 
 def test_who_is_complained_about_is_shown() -> None:
-    hits = triage.read("我要举报石桥村的村主任，他把修路的钱私自分了", VILLAGES).hits
+    hits = read("我要举报石桥村的村主任，他把修路的钱私自分了").hits
     assert {"kind": "person", "phrase": "村主任"} in hits
 
 
 def test_a_place_is_read_from_repaired_names_and_danger_from_the_raw_words() -> None:
-    proposal = triage.read("有人要砍人在刘合村", VILLAGES, place_text="有人要砍人在柳河村")
+    proposal = triage.read("有人要砍人在刘合村", VILLAGES, None, place_text="有人要砍人在柳河村")
     assert (proposal.village_code, proposal.urgent) == ("3", True)
