@@ -36,7 +36,7 @@ class Utterance:
 
 
 class Maker:
-    """Makes the same utterances for the same seed."""
+    """Makes the same utterances for the same seed, but for single samples of some voices."""
 
     def __init__(self, seed: int) -> None:
         self._chance = Random(seed)

@@ -98,7 +98,10 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """One speaker per process: the library has one state. Same calls, same sound."""
+    """One speaker per process: the library has one state.
+
+    Same calls, same events; of some variants single samples differ from run to run.
+    """
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
