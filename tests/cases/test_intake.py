@@ -21,7 +21,7 @@ from core.sealed import Sealer
 from recordings import sound
 from recordings.models import Clip
 from tests.cases.conftest import NUMBER, VILLAGE, Arrive, Cast
-from transcribe import jobs
+from transcribe import claims
 from transcribe.models import TranscriptionJob
 
 
@@ -185,7 +185,7 @@ def test_urgent_sound_is_decoded_first(
 ) -> None:
     arrive(audio_path=wav)
     arrive(audio_path=wav, urgent=True, urgent_reason="key 5")
-    claim = jobs.claim(database, "decoder")
+    claim = claims.claim(database, "decoder")
     assert claim is not None
     with database.read() as session:
         assert session.get_one(Report, claim.subject_id).urgent

@@ -20,6 +20,7 @@ from web.security import Security
 
 pytestmark = [pytest.mark.real("chromium"), pytest.mark.slow]
 PHONE, OFFICE = {"width": 390, "height": 800}, {"width": 1366, "height": 768}
+DOWNLOADS = ".csv"
 FILES = ("/static/", "/healthz", "/api/", "/edge/", "/live")
 
 
@@ -197,9 +198,11 @@ def test_no_page_is_wider_than_the_screen_or_breaks_its_policy(
     for route in routes():
         if "GET" not in route.methods or "{" in route.path or route.path in STREAMS:
             continue
-        if route.path.startswith(FILES):
+        if route.path.startswith(FILES) or route.path.endswith(DOWNLOADS):
             continue
         page.goto(site.url + route.path)
+        if not page.evaluate("document.styleSheets.length"):
+            continue  # a part of a page: measured where it stands
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], f"{route.path} is {width} px wide"
     made.close()
