@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # pydantic takes longer to load than a short sound to decode
 
 STARTER = Path(__file__).resolve().parent / "starter" / "zh"
 STARTER_NAME = "starter-zh"
+MACHINE_VOICES_ONLY = "machine-voices-only"
+"""A file of this name in a model's folder says that it was trained on synthetic speech only."""
+
 STARTER_WARNING = N_(
     "The starter model is in use. It hears synthetic voices and NOT people: its text of a real "
     "caller is wrong. Install a real model: python -m transcribe models install "
@@ -99,7 +102,7 @@ def at(path: Path) -> InstalledModel:
         name=STARTER_NAME if path == STARTER else path.name,
         path=path,
         tree_hash=tree_hash(path),
-        hears_people=_acoustic_model_hash(path) != _acoustic_model_hash(STARTER),
+        hears_people=_hears_people(path),
         takes_8khz=features.takes_8khz(path),
     )
 
@@ -240,6 +243,13 @@ def _tree_hash(path: Path, facts: tuple[tuple[str, int, int], ...]) -> str:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{len(name.encode())}:{name}:{size}:{content}\n".encode())
     return digest.hexdigest()
+
+
+def _hears_people(path: Path) -> bool:
+    """False for the starter under any name, and for what says of itself that it does not."""
+    if (path / MACHINE_VOICES_ONLY).exists():
+        return False
+    return _acoustic_model_hash(path) != _acoustic_model_hash(STARTER)
 
 
 def _acoustic_model_hash(path: Path) -> str:

@@ -74,6 +74,7 @@ def test_the_recipe_in_small_makes_a_model_that_hears_more_than_chance(tmp_path:
     found = evaluate(catalogue.at(place.model), [Clip(sound, SENTENCE)], jobs=1)
     assert found.total.rate is not None
     assert found.total.rate < 0.6
+    assert not catalogue.at(place.model).hears_people
 
 
 @pytest.mark.slow

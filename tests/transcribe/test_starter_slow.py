@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import InvalidInput
 from tests.transcribe.conftest import Spoken
+from transcribe import catalogue
 from transcribe.catalogue import STARTER
 from transcribe.decoder import Decoder
 from transcribe.starter import acoustic, slow
@@ -44,6 +45,10 @@ def test_a_slower_model_hears_the_same_words_at_the_same_times(
     for number, spoken in enumerate(sentences):
         original = heard(STARTER, spoken.wide, tmp_path / f"a{number}")
         assert heard(slower, spoken.wide, tmp_path / f"b{number}") == original
+
+
+def test_a_slower_starter_still_says_that_it_does_not_hear_people(slower: Path) -> None:
+    assert not catalogue.at(slower).hears_people
 
 
 def test_the_work_is_what_was_asked_for(slower: Path) -> None:

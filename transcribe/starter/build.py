@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import N_, InvalidInput, ToolFailed
+from transcribe import catalogue
 from transcribe.catalogue import STARTER
 from transcribe.starter import tools
 from transcribe.starter.examination import examine, shortcomings
@@ -43,6 +44,7 @@ class Build:
         self._step("exam", place.exam / "done")
         trained = Trained.load(place.network)
         write_model(trained, place.graph, place.model)
+        (place.model / catalogue.MACHINE_VOICES_ONLY).touch()
         self._say("measuring")
         started = _Spent()
         figures = examine(place.model, place.exam, self._say)

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import N_, InvalidInput
+from transcribe import catalogue
 from transcribe.starter import acoustic
 from transcribe.starter.acoustic import AcousticModel, Affine, Pointwise
 from transcribe.starter.kaldi_format import Floats
@@ -47,6 +48,8 @@ def slow_down(model: Path, out: Path, work: float) -> int:
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(model, part)
     (part / MODEL_FILE).write_bytes(acoustic.write(slower))
+    if not catalogue.at(model).hears_people:
+        (part / catalogue.MACHINE_VOICES_ONLY).touch()
     part.rename(out)
     return pairs
 
