@@ -269,6 +269,8 @@ def print_token(config: Settings, login: str) -> int:
 
 def main() -> int:
     os.chdir(ROOT)
+    # One small sum gains nothing from threads, and waiting threads take a core from the decoders.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", choices=("web", "token"))
     parser.add_argument("login", nargs="?")

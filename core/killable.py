@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -41,9 +42,9 @@ def run(
         stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
         start_new_session=True,
-        preexec_fn=lambda: _apply(limits),
     )
     try:
+        _limit(process.pid, limits)
         out, err = process.communicate(input_bytes, timeout=limits.wall_s)
     except subprocess.TimeoutExpired:
         raise ToolFailed(
@@ -55,13 +56,21 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def _apply(limits: Limits) -> None:
-    memory = limits.memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
-    size = limits.file_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _limit(pid: int, limits: Limits) -> None:
+    """Set the limits from outside, right after the start.
+
+    A ``preexec_fn`` would make Python fork, and a fork of a process with threads shuts down
+    OpenBLAS's threads: whoever calculates at that moment spins for ever.
+    """
+    memory, size = limits.memory_mb * 1024 * 1024, limits.file_mb * 1024 * 1024
+    for what, most in (
+        (resource.RLIMIT_AS, (memory, memory)),
+        (resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1)),
+        (resource.RLIMIT_FSIZE, (size, size)),
+        (resource.RLIMIT_CORE, (0, 0)),
+    ):
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            resource.prlimit(pid, what, most)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
