@@ -67,7 +67,7 @@ def find(
     """Reports the actor may read that hold the query, and whether there are more.
 
     First those with these very characters, then those that only sound so (a single character
-    sounds like too many); the newest first. The search is written down without its digits.
+    sounds like too many); the newest first. Whoever shows them calls ``note``.
     Raises InvalidInput (field "q") for a query that is too long.
     """
     seen = readable(session, actor)
@@ -81,7 +81,6 @@ def find(
         _found(session, report_id, query, by_sound=by_sound)
         for report_id, by_sound in both[offset : offset + limit]
     ]
-    note(session, actor, query, len(shown))
     return shown, len(both) > offset + limit
 
 

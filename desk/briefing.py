@@ -120,7 +120,7 @@ def _cases(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Du
 
 
 def _episodes(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
-    upward = _ancestors(session, actor.area_code)
+    upward = set(areas.upward(session, actor.area_code))
     query = (
         sa.select(sa.func.count())
         .select_from(Episode)
@@ -129,14 +129,6 @@ def _episodes(session: Session, actor: Actor, own: set[str], _zone: str) -> list
     )
     waiting = session.scalar(query) or 0
     return [_duty("episodes.submitted", waiting, N_("Episodes to approve"), "/programmes", "warn")]
-
-
-def _ancestors(session: Session, code: str | None) -> set[str]:
-    found: set[str] = set()
-    while code is not None and code not in found:
-        found.add(code)
-        code = areas.get(session, code).parent_code
-    return found
 
 
 def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Duty]:

@@ -70,7 +70,7 @@ class Rehearer:
         with self._database.write() as session:
             first_words = episode_words.catch_up(session)
         with self._database.read() as session:
-            anything = rehearing.ranked(session, self._settings, 1)
+            anything = rehearing.room(session) and rehearing.ranked(session, self._settings, 1)
         if not anything:
             return first_words
         with self._database.write() as session:

@@ -58,10 +58,8 @@ def ranked(session: Session, settings: Settings, limit: int | None = None) -> li
 
 def enqueue(session: Session, settings: Settings, limit: int | None = None) -> list[Candidate]:
     """Ask for the next ones, until ``limit`` wait; none while the queue is full."""
-    if jobs.pressure(session).full:
-        return []
-    room = (BATCH if limit is None else limit) - _waiting(session)
-    chosen = ranked(session, settings, room) if room > 0 else []
+    free = room(session, limit)
+    chosen = ranked(session, settings, free) if free else []
     for one in chosen:
         jobs.enqueue(
             session,
@@ -74,6 +72,13 @@ def enqueue(session: Session, settings: Settings, limit: int | None = None) -> l
             model_hash=one.model.tree_hash,
         )
     return chosen
+
+
+def room(session: Session, limit: int | None = None) -> int:
+    """How many more may wait; 0 while the queue is full."""
+    if jobs.pressure(session).full:
+        return 0
+    return max(0, (BATCH if limit is None else limit) - _waiting(session))
 
 
 def _waiting(session: Session) -> int:

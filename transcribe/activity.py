@@ -9,9 +9,7 @@ from collections import deque
 
 import webrtcvad
 
-FRAME_MS = 20
-RATES_HZ = (8_000, 16_000, 32_000, 48_000)
-SAMPLE_BYTES = 2
+from transcribe.gate import FRAME_MS, RATES_HZ, SAMPLE_BYTES, peaks_above
 
 LEAST_VOICE_MS = 300
 VOICE_AGGRESSIVENESS = 3
@@ -90,9 +88,7 @@ class Activity:
         """For each whole frame, whether it is voice."""
         ends = range(self._frame_bytes, len(sound) + 1, self._frame_bytes)
         frames = (sound[end - self._frame_bytes : end] for end in ends)
-        return [_audible(one) and detector.is_speech(one, self._rate) for one in frames]
-
-
-def _audible(frame: bytes) -> bool:
-    samples = memoryview(frame).cast("h")
-    return max(max(samples), -min(samples)) >= QUIETEST_PEAK
+        return [
+            peaks_above(one, QUIETEST_PEAK) and detector.is_speech(one, self._rate)
+            for one in frames
+        ]

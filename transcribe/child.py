@@ -58,3 +58,13 @@ def _leave_the_parents_pipes() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+
+
+def child_bell() -> int:
+    """A pipe that becomes readable when a child ends."""
+    bell, wakeup = os.pipe()
+    for end in (bell, wakeup):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    return bell

@@ -37,10 +37,7 @@ class Forge:
         self._recogniser = recogniser
         self._pids: dict[int, int] = {}
         self._paused: set[int] = set()
-        self._bell, wakeup = os.pipe()
-        os.set_blocking(wakeup, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        self._bell = child.child_bell()
 
     def serve(self) -> None:
         """Until the end of input; then no child survives."""

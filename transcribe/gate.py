@@ -68,7 +68,7 @@ class Gate:
         return b"".join(passed)
 
     def _is_voice(self, frame: bytes) -> bool:
-        return self._detector.is_speech(frame, self._rate) and _peaks_above(frame, SOFTEST_PEAK)
+        return self._detector.is_speech(frame, self._rate) and peaks_above(frame, SOFTEST_PEAK)
 
     def _open(self, passed: list[bytes]) -> None:
         missing = self._frames_in - self._frames_out
@@ -81,7 +81,8 @@ class Gate:
         passed.extend(held)
 
 
-def _peaks_above(frame: bytes, level: int) -> bool:
+def peaks_above(frame: bytes, level: int) -> bool:
+    """Whether a sample of ``frame`` is as loud as ``level`` (up to 256)."""
     if frame[1::2].strip(b"\x00\xff"):
         return True  # a high byte tells quickly: a sample of 256 or more
     samples = memoryview(frame).cast("h")

@@ -61,12 +61,12 @@ def corrections(session: Session, area_code: str) -> list[Correction]:
         TranscriptionJob.subject_kind, TranscriptionJob.subject_id, TranscriptionJob.audio_sha256
     ).where(TranscriptionJob.area_code.in_(areas.below(session, area_code)))
     sounds = {(kind, subject): sha256 for kind, subject, sha256 in session.execute(jobs)}
-    written = session.scalars(
-        sa.select(Transcript)
+    written = session.execute(
+        sa.select(Transcript.subject_kind, Transcript.subject_id, Transcript.text)
         .where(Transcript.author_id.is_not(None), Transcript.text != "")
         .order_by(Transcript.version)
     )
-    newest = {(one.subject_kind, one.subject_id): one.text for one in written}
+    newest = {(kind, subject): text for kind, subject, text in written}
     return [
         Correction(kind, subject, text, sounds[kind, subject])
         for (kind, subject), text in sorted(newest.items())

@@ -64,7 +64,7 @@ class Live:
         with live_line.only_one(self._settings) as line:
             self._shelf.clear_standings()
             self._shelf.sweep()
-            self._bell = live_line.child_bell()
+            self._bell = child.child_bell()
             on_ready()
             try:
                 while not self._stopping:

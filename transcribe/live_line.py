@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import signal
 import socket
 from collections.abc import Iterator
 
@@ -32,13 +30,3 @@ def only_one(settings: Settings) -> Iterator[socket.socket]:
                 yield line
             finally:
                 path.unlink(missing_ok=True)
-
-
-def child_bell() -> int:
-    """A pipe that becomes readable when a child ends."""
-    bell, wakeup = os.pipe()
-    for end in (bell, wakeup):
-        os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-    return bell

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.errors import N_, InvalidInput
-from transcribe import grams, redact
+from transcribe import grams, redact, transcripts
 from transcribe.grams import Query
-from transcribe.models import SearchText, Transcript, TranscriptGram
+from transcribe.models import SearchText, TranscriptGram
 
 REINDEX = "search.reindex"
 """News that orders the index anew; {"after": id} for subjects with higher ids."""
@@ -70,11 +70,7 @@ def refresh(
     Of the transcripts those that people may look for: what the machine heard first and last, in
     words and as it reads, and a person's newest version.
     """
-    versions = session.scalars(
-        sa.select(Transcript)
-        .where(Transcript.subject_kind == subject_kind, Transcript.subject_id == subject_id)
-        .order_by(Transcript.version)
-    ).all()
+    versions = transcripts.history(session, subject_kind, subject_id)
     heard = [version for version in versions if version.author_id is None]
     written = [version for version in versions if version.author_id is not None]
     texts: list[str | None] = []

@@ -54,7 +54,6 @@ def clips(
 
     Raises ToolFailed when the voice fails. What is there of an interrupted call is kept.
     """
-    folder = settings.folder("evaluation", _version())
     folder, found = settings.folder("evaluation", _version()), list[Clip]()
     for part in SETS[name]:
         for number, text in enumerate(SENTENCES, 1):

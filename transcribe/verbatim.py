@@ -135,14 +135,10 @@ def _measure(found: list[Pair]) -> tuple[float, float, int]:
         outcome
         for pair in found
         for outcome in confusions.outcomes(
-            [_text_word(word) for word in pair.heard.words], pair.said.text
+            [TextWord(**word) for word in pair.heard.words], pair.said.text
         )
     ]
     return quality.floor(points), quality.doubt(words), len(points)
-
-
-def _text_word(word: dict[str, Any]) -> TextWord:
-    return TextWord(word["text"], word["start_ms"], word["end_ms"], word["confidence"])
 
 
 def _fixed(session: Session, area_codes: Sequence[str]) -> ConfidenceFloor | None:

@@ -48,7 +48,6 @@ class Watch:
     ) -> None:
         self.held = held
         self.model_hash: str | None = None
-        self.paused_s = 0.0
         self._database, self._is_stopping, self._above = database, is_stopping, above
         self._streamed = streamed
         self._renewed_at = time.monotonic()

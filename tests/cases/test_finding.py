@@ -94,7 +94,8 @@ def test_a_number_is_found_by_nobody_and_shown_to_nobody(
 def test_each_search_is_written_down_without_its_digits(
     database: Database, arrive: Arrive, cast: Cast
 ) -> None:
-    look(database, cast.operator, f"王芳 {NUMBER} 12")
+    with database.write() as session:
+        finding.note(session, cast.operator, f"王芳 {NUMBER} 12", 0)
     with database.read() as session:
         entry = session.scalars(
             sa.select(AuditEntry).where(AuditEntry.action == "report.search")

@@ -30,6 +30,7 @@ def test_a_call_is_recorded_transcribed_and_readable_by_its_number(town: Town) -
     report = report_of(town, answer["reference_no"])
     assert "停水" in report["transcript"]["text"].replace(" ", "")
     assert report["state"] == "received"
+    assert report["proposed_service"] == "utilities"
 
 
 def test_the_api_says_that_the_starter_does_not_hear_people(town: Town) -> None:

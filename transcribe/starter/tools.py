@@ -116,10 +116,6 @@ def set_up_python(uv: str, index_url: str | None, say: Say, *, torch: bool = Tru
         _done("torch", TORCH)
 
 
-def has_torch() -> bool:
-    return _is_done("torch", TORCH)
-
-
 def set_up(uv: str, index_url: str | None, say: Say) -> None:
     """All that making a model needs."""
     set_up_fst(say)

@@ -92,15 +92,16 @@ def one(
     transcript = transcripts.latest(session, "report", report.id)
     job = jobs.latest(session, "report", report.id)
     village = session.get(Area, report.village_code) if report.village_code else None
+    transcription = report_json.job(session, job)
     body = report_json.brief(services, report) | {
         "village": {"code": village.code, "name": village.name} if village else None,
         "typed_text": masks.hide(report.typed_text) if report.typed_text else None,
         "sound_failure": report.sound_failure,
         "transcript": report_json.transcript(transcript) if transcript else None,
-        "transcription": report_json.job(session, job),
+        "transcription": transcription,
     }
     headers = {"etag": report_json.etag(report, transcript)}
-    expected_s = jobs.expected_s(session, job)
+    expected_s = transcription["transcript_expected_in_s"] if transcription else None
     if expected_s is not None:
         headers["retry-after"] = str(math.ceil(expected_s))
     return JSONResponse(body, headers=headers)

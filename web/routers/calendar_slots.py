@@ -126,12 +126,7 @@ def _form_page(
 def _with_ancestors(session: Session, actor: Actor) -> set[str]:
     if actor.area_code is None:
         return set()
-    found = areas.below(session, actor.area_code)
-    area = areas.get(session, actor.area_code)
-    while area.parent_code:
-        area = areas.get(session, area.parent_code)
-        found.add(area.code)
-    return found
+    return areas.below(session, actor.area_code) | set(areas.upward(session, actor.area_code))
 
 
 @router.get("/new")

@@ -14,10 +14,10 @@ from cases.finding import Found
 from cases.models import Report
 from core import areas
 from core.auth import Actor
-from core.errors import XiangyinError
+from core.errors import InvalidInput, XiangyinError
 from transcribe import grams
 from transcribe.search import Hit
-from web.deps import CurrentActor, WriteSession, attempt
+from web.deps import CurrentActor, ReadSession, ServicesDep
 from web.pages import render
 from web.review_view import STATES
 
@@ -41,17 +41,27 @@ class Line:
 
 @router.get("/search")
 def page(
-    request: Request, session: WriteSession, actor: CurrentActor, q: str = "", page: int = 0
+    request: Request,
+    session: ReadSession,
+    services: ServicesDep,
+    actor: CurrentActor,
+    q: str = "",
+    page: int = 0,
 ) -> Response:
     """Reports that hold the words, then those that only sound so; each search is written down."""
     finding.readable(session, actor)
     page = max(0, min(page, 1_000))
     lines: list[Line] = []
-    has_more, error = False, None
+    has_more = False
+    error: XiangyinError | None = None
     if grams.plain(q):
-        with attempt(session) as tried:
+        try:
             lines, has_more = _lines(session, actor, q, page)
-        error = tried.error
+        except InvalidInput as refused:
+            error = refused
+        else:  # looking takes longer than writing it down: only this needs the database to itself
+            with services.database.write() as writing:
+                finding.note(writing, actor, q, len(lines))
     return render(request, "search/page.html", **_shown(q, page, lines, has_more, error))
 
 
