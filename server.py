@@ -3,13 +3,13 @@
 python server.py                start with an empty town
 python server.py --demo         start the demo town (what ``make run`` does)
 python server.py token LOGIN    print a new API token for a person
+python server.py restored       say that the database came back from a backup
 python server.py web            the web process alone (started by the above)
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import secrets
 import signal
@@ -18,28 +18,21 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from core import auth, logs, migrate, settings
 from core.database import Database
+from core.errors import InvalidInput
+from core.files import lock_now
 from core.models import User
 from core.sealed import secret_key
 from core.settings import Settings
 from core.supervisor import EXIT_CONFIGURATION, READY, Child, ChildSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parent
-
-
-class Service(Protocol):
-    """A background duty of the web process, in a thread of its own."""
-
-    name: str
-
-    def run_forever(self) -> None: ...
-    def stop(self) -> None: ...
 
 
 def say(text: str) -> None:
@@ -52,69 +45,23 @@ def say(text: str) -> None:
 def run_web(config: Settings) -> None:
     """Pages, API and all background duties that need the database."""
     from web.deps import Services
+    from web.duties import background
     from web.serve import CannotServe, serve
 
     logs.configure("web", config.log_level)
     services = Services.from_settings(config)
-    duties = background(services)
-    threads = [
-        threading.Thread(target=duty.run_forever, name=duty.name, daemon=True) for duty in duties
-    ]
     stopping = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stopping.set())
-    for thread in threads:
-        thread.start()
+    services.duties.start(background(services))
     try:
         serve(services, stopping, ready=lambda *_ports: print(READY, flush=True))
     except CannotServe as problem:
         print(problem.reason, file=sys.stderr)
         raise
     finally:
-        for duty in reversed(duties):
-            duty.stop()
-        for thread in threads:
-            thread.join(timeout=2)
+        services.duties.stop()
         services.database.close()
-
-
-def background(services: object) -> list[Service]:
-    """The duties, wired together: who hears which news is decided here and nowhere else."""
-    from broadcast.playout import Closer
-    from broadcast.wake import Waker
-    from broadcast.wiring import handlers as broadcast_handlers
-    from cases import triage
-    from cases.learning import Learner
-    from cases.wiring import handlers as case_handlers
-    from core.outbox import Dispatcher
-    from desk.episode_words import handlers as episode_word_handlers
-    from desk.rehearer import Rehearer
-    from hotline.importer import Importer
-    from hotline.office import Office
-    from recordings.worker import RenderWorker
-    from schedule.keeper import Keeper
-    from schedule.wiring import handlers as schedule_handlers
-    from web.deps import Services
-
-    assert isinstance(services, Services)
-    database, config = services.database, services.settings
-    dispatcher = Dispatcher(database)
-    heard = [case_handlers(), schedule_handlers(), broadcast_handlers(), episode_word_handlers()]
-    for room in heard:
-        for kind, handler in room:
-            dispatcher.on(kind, handler)
-    dispatcher.on("*", lambda _session, news: services.hub.publish(news["event_kind"]))
-    return [
-        dispatcher,
-        Keeper(database),
-        RenderWorker(database, services.store),
-        Office(database, config),
-        Importer(database, services.store, services.sealer, config),
-        Waker(database, config),
-        Closer(database),
-        Learner(database, when_ready=triage.propose_missing),
-        Rehearer(database, config),
-    ]
 
 
 # --- the supervisor ------------------------------------------------------------------------------
@@ -127,6 +74,11 @@ def children(config: Settings) -> list[ChildSpec]:
     broker = (
         [] if config.mqtt_url else [ChildSpec("broker", [*python, "-m", "broadcast", "broker"])]
     )
+    signalling = (
+        [ChildSpec("signalling", [*python, "-m", "hotline", "signalling"])]
+        if config.telephony == "sip"
+        else []
+    )
     live = [ChildSpec("live", [*python, "-m", "transcribe", "live"])] if config.live_streams else []
     return [
         *broker,
@@ -137,12 +89,13 @@ def children(config: Settings) -> list[ChildSpec]:
         ),
         *live,
         ChildSpec("telephony", [*python, "-m", "hotline", "telephony"]),
-        ChildSpec("signalling", [*python, "-m", "hotline", "signalling"]),
+        *signalling,
     ]
 
 
 def run_all(config: Settings, *, demo: bool) -> int:
     """Supervise until Ctrl-C or SIGTERM."""
+    _check_broker(config)
     lock = _only_one(config)
     database = Database.from_settings(config)
     secret_key(config)
@@ -163,6 +116,16 @@ def run_all(config: Settings, *, demo: bool) -> int:
         supervisor.stop_all()
         lock.close()
     return 0
+
+
+def _check_broker(config: Settings) -> None:
+    from broadcast import accounts
+
+    try:
+        accounts.check(config)
+    except InvalidInput as problem:
+        print(problem.text, file=sys.stderr)
+        raise SystemExit(EXIT_CONFIGURATION) from problem
 
 
 def _make_certificates(config: Settings) -> None:
@@ -216,7 +179,12 @@ def print_summary(
             f":{config.guide_port} (installs our certificate)"
         )
     if cast:
-        lines += [f"log-in     {cast.login} / {cast.password}", f"API token  {cast.token}"]
+        others = ", ".join(login for login, *_ in people.CAST if login != cast.login)
+        lines += [
+            f"log-in     {cast.login} / {cast.password}",
+            f"           with the same password: {others}",
+            f"API token  {cast.token}",
+        ]
     elif first:
         lines.append(f"log-in     {first[0]} / {first[1]} (you choose another at first)")
     lines.append(f"hotline    sip:hotline@{config.sip_host}:{config.sip_port}")
@@ -229,18 +197,16 @@ def print_summary(
     print("\n" + "\n".join("  " + line for line in lines) + "\n", flush=True)
 
 
-def _only_one(config: Settings) -> TextIO:
+def _only_one(config: Settings) -> BinaryIO:
     """Refuse a second server on the same data folder."""
-    lock = (config.folder("run") / "server.lock").open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_now(config.folder("run") / "server.lock")
     except BlockingIOError:
         print(
             f"A server runs on {config.data_dir} already. Stop it, or set XIANGYIN_DATA_DIR.",
             file=sys.stderr,
         )
         raise SystemExit(EXIT_CONFIGURATION) from None
-    return lock
 
 
 def _first_administrator(database: Database) -> tuple[str, str] | None:
@@ -267,12 +233,27 @@ def print_token(config: Settings, login: str) -> int:
     return 0
 
 
+def note_restored(config: Settings) -> int:
+    """Give no number again that players may know, and call off what is on air in the backup."""
+    from broadcast import after_restore
+
+    database = Database.from_settings(config)
+    migrate.upgrade(database)
+    with database.write() as session:
+        called_off = [(each.kind, each.title) for each in after_restore.restored(session)]
+    say("numbers of plays go on far above those of the backup")
+    for kind, title in called_off:
+        say(f"called off, for it was on air in the backup: {kind} {title}")
+    database.close()
+    return 0
+
+
 def main() -> int:
     os.chdir(ROOT)
     # One small sum gains nothing from threads, and waiting threads take a core from the decoders.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("web", "token"))
+    parser.add_argument("what", nargs="?", choices=("web", "token", "restored"))
     parser.add_argument("login", nargs="?")
     parser.add_argument("--demo", action="store_true", help="start the demo town")
     asked = parser.parse_args()
@@ -284,6 +265,8 @@ def main() -> int:
         return 0
     if asked.what == "token":
         return print_token(config, asked.login or "")
+    if asked.what == "restored":
+        return note_restored(config)
     logs.configure("server", "WARNING")
     return run_all(config, demo=asked.demo)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,6 +14,14 @@ from core.models import Area
 
 LEVELS = ("province", "city", "county", "township", "village", "grid")
 _CODE = re.compile(r"\d{12}")
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without 0 o 1 i l: somebody types the address of a QR code by hand."""
+REPORT_CODE_LENGTH = 8
+
+
+def fresh_report_code() -> str:
+    """A random code for the address of a villagers' page (40 bits: nobody finds one by trying)."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(REPORT_CODE_LENGTH))
 
 
 def add(
@@ -26,7 +36,10 @@ def add(
     latitude: float | None = None,
     longitude: float | None = None,
 ) -> Area:
-    """Add an area; raises InvalidInput that names the wrong field."""
+    """Add an area; raises InvalidInput that names the wrong field.
+
+    A village gets a ``report_code`` of its own when none is given.
+    """
     if not _CODE.fullmatch(code):
         raise InvalidInput(N_("The area code must have 12 digits."), field="code")
     if level not in LEVELS:
@@ -43,7 +56,7 @@ def add(
         level=level,
         parent_code=parent_code,
         poster_code=poster_code,
-        report_code=report_code,
+        report_code=report_code or (fresh_report_code() if level == "village" else None),
         latitude=latitude,
         longitude=longitude,
     )
@@ -60,6 +73,12 @@ def get(session: Session, code: str) -> Area:
     return area
 
 
+def names(session: Session, codes: Collection[str | None]) -> dict[str, str]:
+    """The names of these areas; None and unknown codes have none."""
+    query = sa.select(Area.code, Area.name).where(Area.code.in_(set(codes) - {None}))
+    return {code: name for code, name in session.execute(query)}
+
+
 def below(session: Session, code: str) -> set[str]:
     """Codes of the area and of everything under it."""
     found, frontier = {code}, [code]
@@ -67,6 +86,11 @@ def below(session: Session, code: str) -> set[str]:
         frontier = list(session.scalars(sa.select(Area.code).where(Area.parent_code.in_(frontier))))
         found.update(frontier)
     return found
+
+
+def is_top(session: Session, code: str | None) -> bool:
+    """Whether no area lies above this one. None: the whole installation, so nothing does."""
+    return code is None or get(session, code).parent_code is None
 
 
 def upward(session: Session, code: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from core import areas, audit
 from core.clock import utc_now
 from core.errors import N_, Forbidden, InvalidInput, NotFound
-from core.models import ApiToken, LoginSession, User
+from core.models import ApiToken, Area, LoginSession, User
 
 ROLES = (
     "operator", "dispatcher", "handler", "township", "county", "city", "leader", "custodian",
@@ -25,12 +26,23 @@ ROLES = (
 RIGHTS: dict[str, frozenset[str]] = {
     "report.hear": frozenset({"operator", "county"}),
     "report.review": frozenset({"operator"}),
+    "report.enter": frozenset({"operator", "grid_worker"}),
     "report.read": frozenset({"operator", "dispatcher", "township", "county", "city"}),
     "case.read": frozenset(
-        {"operator", "dispatcher", "handler", "township", "county", "city", "leader"}
+        {
+            "operator",
+            "dispatcher",
+            "handler",
+            "grid_worker",
+            "township",
+            "county",
+            "city",
+            "leader",
+        }
     ),
     "case.dispatch": frozenset({"dispatcher", "township", "county"}),
-    "case.resolve": frozenset({"handler", "township", "county"}),
+    "case.resolve": frozenset({"handler", "grid_worker", "township", "county"}),
+    "case.call": frozenset({"handler", "grid_worker", "township", "county"}),
     "case.verify": frozenset({"county", "city"}),
     "audit.read": frozenset({"county", "city", "auditor"}),
     "episode.record": frozenset({"recorder", "approver"}),
@@ -39,13 +51,29 @@ RIGHTS: dict[str, frozenset[str]] = {
     "schedule.read": frozenset(
         {"recorder", "approver", "township", "county", "city", "leader", "village_head"}
     ),
+    "quiet.order": frozenset({"village_head", "township", "county"}),
+    "live.speak": frozenset({"township", "county", "city", "leader", "village_head"}),
+    "live.read": frozenset(
+        {"recorder", "approver", "township", "county", "city", "leader", "village_head", "auditor"}
+    ),
     "speaker.read": frozenset({"recorder", "approver", "township", "county", "administrator"}),
     "speaker.edit": frozenset({"administrator"}),
+    "speaker.test": frozenset({"approver", "township", "county", "administrator"}),
+    "speaker.volume": frozenset({"township", "county", "administrator"}),
+    "override.order": frozenset({"township", "county", "city", "leader"}),
     "people.edit": frozenset({"administrator"}),
     "sound.fetch": frozenset({"decoder"}),
     "quality.read": frozenset({"operator", "township", "county", "city"}),
     "quality.floor": frozenset({"county", "administrator"}),
     "words.teach": frozenset({"operator", "township", "county"}),
+    "callback.work": frozenset({"operator", "township", "county"}),
+    "number.reveal": frozenset({"township", "county"}),
+    "intake.edit": frozenset({"administrator"}),
+    "hotline.edit": frozenset({"county", "administrator"}),
+    "sheet.print": frozenset(
+        {"operator", "township", "county", "grid_worker", "village_head", "administrator"}
+    ),
+    "sheet.edit": frozenset({"township", "county", "administrator"}),
 }
 """Right -> roles that have it (the rights table of the domain, as far as rooms ask for it)."""
 
@@ -80,7 +108,23 @@ class Actor:
         """Whether the area lies in the actor's own (a report without a village: operators')."""
         if area_code is None:
             return self.may("report.read")
-        return self.area_code is not None and area_code in areas.below(session, self.area_code)
+        return area_code in self.reach(session)
+
+    def reach(self, session: Session) -> set[str]:
+        """Codes of the own area and of everything under it; none for who has no area."""
+        return areas.below(session, self.area_code) if self.area_code else set()
+
+    def require_villages(self, session: Session, codes: Collection[str]) -> None:
+        """Raise InvalidInput(field="villages") for none, NotFound unless all are in reach."""
+        if not codes:
+            raise InvalidInput(N_("Choose at least one village."), field="villages")
+        known = set(
+            session.scalars(
+                sa.select(Area.code).where(Area.level == "village", Area.code.in_(codes))
+            )
+        )
+        if not set(codes) <= known & self.reach(session):
+            raise NotFound(N_("There is no such village in your area."))
 
     def require_area(self, session: Session, area_code: str | None) -> None:
         """Raise NotFound (never Forbidden: existence is a secret too) outside the own area."""

@@ -13,8 +13,14 @@ import socket
 import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from core import settings
+
+if TYPE_CHECKING:  # telephony rings bells and must not load the database library
+    from sqlalchemy.orm import Session
+
+_ORDERED = "bells ordered"
 
 
 def _folder() -> Path:
@@ -68,3 +74,21 @@ def ring(name: str) -> None:
                 path.unlink(missing_ok=True)
             except OSError:
                 continue  # a full queue is already a ring
+
+
+def ring_after_commit(session: Session, name: str) -> None:
+    """Ring ``name`` once when the session's outermost transaction has committed."""
+    if _ORDERED not in session.info:
+        session.info[_ORDERED] = set()
+        from sqlalchemy import event
+
+        event.listen(session, "after_commit", _ring_ordered)
+    session.info[_ORDERED].add(name)
+
+
+def _ring_ordered(session: Session) -> None:
+    if session.in_nested_transaction():
+        return  # a savepoint's end; nobody else can see the news yet
+    names: set[str] = session.info[_ORDERED]
+    while names:
+        ring(names.pop())

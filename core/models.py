@@ -112,6 +112,20 @@ class Lease(Base):
     expires_at: Mapped[datetime]
 
 
+class IdFloor(Base):
+    """Up to where the numbers of a table count as given, whatever its rows say; core.id_floor.
+
+    ``cause``: who or what raised it last.
+    """
+
+    __tablename__ = "id_floor"
+
+    table_name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    value: Mapped[int] = mapped_column(sa.BigInteger)
+    raised_at: Mapped[datetime]
+    cause: Mapped[str] = mapped_column(sa.String(80))
+
+
 class Blob(Base):
     """A stored file, named by the SHA-256 of its bytes."""
 

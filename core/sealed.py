@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from core import phone_numbers
 from core.settings import Settings
 
 
@@ -75,9 +76,18 @@ class Sealer:
         message = "\x1f".join(parts).encode()
         return hmac.new(self._hash_key, message, hashlib.sha256).hexdigest()
 
+    def caller_hash(self, number: str) -> str:
+        """By what a caller is found again: the same for every way to write the number."""
+        return self.keyed_hash("caller", phone_numbers.normal(number))
+
+    def pin(self, *parts: str) -> str:
+        """Four digits that follow from ``parts``, so they need not be stored."""
+        return f"{int(self.keyed_hash(*parts)[:12], 16) % 10_000:04d}"
+
 
 def mask_number(number: str) -> str:
     """``13812345678`` -> ``138****5678``; short numbers keep their last two digits only."""
+    number = phone_numbers.normal(number)
     if len(number) >= 8:
         return f"{number[:3]}****{number[-4:]}"
     return f"****{number[-2:]}" if number else ""

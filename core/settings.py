@@ -67,11 +67,43 @@ class Settings(BaseSettings):
     rtp_port_first: int = Field(20000, description="First (even) UDP port for call audio.")
     rtp_port_last: int = Field(21998, description="Last (even) UDP port for call audio.")
     call_cap: int = Field(100, description="Calls at the same time; more are told busy.")
-    call_rtp_timeout_s: float = Field(8.0, description="Silence of the network that ends a call.")
+    call_rtp_timeout_s: float = Field(
+        30.0, description="Time without packets that ends a call of a phone that sends always."
+    )
+    telephony: Literal["sip", "asterisk"] = Field(
+        "sip", description="sip: our own endpoint; asterisk: an Asterisk over ARI."
+    )
+    sip_accounts: str = Field("", description="Phones that may register: name:password, …")
+    sip_calls_per_minute: int = Field(60, description="New calls a minute from one address.")
+    trunk_host: str = Field("", description="Carrier or gateway that outgoing calls go through.")
+    trunk_port: int = Field(5060, description="Its UDP port.")
+    trunk_user: str = Field("", description="Our account there; empty: it knows our address.")
+    trunk_password: str = Field("", description="Password of that account.")
+    trunk_register: bool = Field(True, description="Register there, when an account is given.")
+    trunk_number: str = Field("", description="Number that people we call see; empty: account.")
+    ari_url: str = Field("", description="Asterisk's HTTP address, such as http://10.0.0.5:8088.")
+    ari_user: str = Field("", description="User of ari.conf.")
+    ari_password: str = Field("", description="Its password.")
+    ari_app: str = Field("xiangyin", description="Name of our Stasis application.")
+    ari_dial: str = Field("PJSIP/{number}@trunk", description="How Asterisk dials a number.")
+    ari_sounds: Path | None = Field(None, description="Folder both see, for prompts; empty: ours.")
+    ari_sounds_there: str = Field("", description="That folder as Asterisk sees it; empty: same.")
+    ari_recordings: Path | None = Field(None, description="Asterisk's recording folder, if read.")
+    hotline_number: str = Field("", description="Number people dial: on sheets and pages.")
+    hotline_languages: str = Field("zh_CN,en", description="Languages the * key goes through.")
+    bridges_per_hour: int = Field(60, description="Calls we make in an hour, at most.")
+    uncalled_prefixes: str = Field(
+        "100,101,11,12,160,168,179,9",
+        description="Service and premium numbers we never call for residents, by their beginning.",
+    )
+    voicemail_folder: Path | None = Field(None, description="Voicemail folder that is watched.")
+    imap_url: str = Field("", description="Mailbox with voicemails: imaps://user@host/INBOX.")
+    imap_password: str = Field("", description="Its password.")
 
     mqtt_host: str = Field("0.0.0.0", description="Address the embedded broker listens on.")
     mqtt_port: int = Field(8883, description="Port of the embedded broker.")
     mqtt_url: str = Field("", description="Another broker's URL; empty: the embedded broker.")
+    mqtt_ca: Path | None = Field(None, description="Authority (PEM) of that broker's certificate.")
 
     decoders: int = Field(0, description="Decoder processes; 0: cores - 1, at least 1.")
     live_streams: int = Field(-1, description="Calls heard as they speak; -1: 2 x cores, 0: none.")

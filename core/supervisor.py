@@ -183,9 +183,9 @@ class Supervisor:
             child.stop()
 
 
-def die_with_parent() -> None:
-    """For ``preexec_fn``: SIGTERM for the child when the thread that started it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
+    """For ``preexec_fn``: that signal for the child when the thread that started it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, by)
 
 
 def _kill_group(pid: int) -> None:

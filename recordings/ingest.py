@@ -1,4 +1,4 @@
-"""The door through which episodes come: an uploaded file or a text for the machine's voice."""
+"""The door through which episodes come: an uploaded file, a call, or a text for the machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core.auth import Actor
 from core.blobs import BlobStore
 from core.clock import utc_now
 from core.errors import N_, InvalidInput
+from core.models import User
 from recordings import episodes, programmes, sound, speech
 from recordings.models import Episode, Programme, RenderJob
 
@@ -49,6 +50,27 @@ def receive_upload(
     episode.original_sha256 = sha256
     episode.trim_start_ms, episode.trim_end_ms = trim_start_ms, trim_end_ms
     return _queued(session, actor, episode)
+
+
+def receive_call(
+    session: Session,
+    store: BlobStore,
+    user: User | None,
+    programme_id: int,
+    title: str,
+    sha256: str,
+    *,
+    submit_when_ready: bool,
+) -> Episode:
+    """An episode spoken into the telephone by ``user``, who proved to be that person there.
+
+    ``submit_when_ready``: approval is asked for once it is rendered (see recordings.wiring).
+    """
+    programme = session.get_one(Programme, programme_id, with_for_update=True)
+    blobs.register(session, store, sha256, "audio/wav")
+    episode = _new(session, user, programme, title, "phone")
+    episode.original_sha256, episode.submit_when_ready = sha256, submit_when_ready
+    return _queued(session, user, episode)
 
 
 def receive_script(
@@ -117,7 +139,9 @@ def _programme(session: Session, actor: Actor, programme_id: int) -> Programme:
     return programme
 
 
-def _new(session: Session, actor: Actor, programme: Programme, title: str, source: str) -> Episode:
+def _new(
+    session: Session, actor: Actor | User | None, programme: Programme, title: str, source: str
+) -> Episode:
     kept = check_title(title)
     last = session.scalar(
         sa.select(sa.func.max(Episode.number)).where(Episode.programme_id == programme.id)
@@ -128,7 +152,7 @@ def _new(session: Session, actor: Actor, programme: Programme, title: str, sourc
         title=kept,
         source=source,
         state="processing",
-        created_by_id=actor.id,
+        created_by_id=actor.id if actor else None,
         created_at=utc_now(),
     )
     session.add(episode)
@@ -136,12 +160,11 @@ def _new(session: Session, actor: Actor, programme: Programme, title: str, sourc
     return episode
 
 
-def _queued(session: Session, actor: Actor, episode: Episode) -> Episode:
+def _queued(session: Session, actor: Actor | User | None, episode: Episode) -> Episode:
     session.add(RenderJob(episode_id=episode.id, created_at=utc_now()))
     session.flush()
-    audit.record(
-        session, actor.login, "episode.received", f"episode:{episode.id}", source=episode.source
-    )
+    login = actor.login if actor else "hotline"
+    audit.record(session, login, "episode.received", f"episode:{episode.id}", source=episode.source)
     episodes.tell(session, episode.id, "processing")
-    sa.event.listen(session, "after_commit", lambda _session: bell.ring(BELL), once=True)
+    bell.ring_after_commit(session, BELL)
     return episode

@@ -51,7 +51,8 @@ class Episode(Base):
     programme_id: Mapped[int] = mapped_column(sa.ForeignKey("programme.id"), index=True)
     number: Mapped[int]
     title: Mapped[str] = mapped_column(sa.String(120))
-    source: Mapped[str] = mapped_column(sa.String(10))  # upload, script
+    source: Mapped[str] = mapped_column(sa.String(10))  # upload, script, phone
+    submit_when_ready: Mapped[bool] = mapped_column(default=False)
     script: Mapped[str | None] = mapped_column(sa.Text)
     trim_start_ms: Mapped[int] = mapped_column(default=0)
     trim_end_ms: Mapped[int] = mapped_column(default=0)

@@ -71,7 +71,7 @@ def render(order: Order, folder: Path, progress: Progress) -> Rendered:
     progress("decode", 15)
     facts = sound.to_wav(order.original or spoken or raw, raw, rate_hz=loudness.MASTER_RATE_HZ)
     progress("check", 30)
-    warnings = _check(levels.measure(raw), facts)
+    warnings = _check(levels.measure(raw), facts, spoken=order.original is None)
     progress("edit", 40)
     body_ms = editing.trim(raw, cut, start_ms=order.trim_start_ms, end_ms=order.trim_end_ms)
     raw.unlink()
@@ -124,9 +124,14 @@ def _settled(master: Path, master_ms: int, warnings: list[JsonObject]) -> float:
     return lufs
 
 
-def _check(measured: levels.Levels, facts: SoundFacts) -> list[JsonObject]:
+def _check(measured: levels.Levels, facts: SoundFacts, *, spoken: bool = False) -> list[JsonObject]:
     _refuse_silence(measured)
     if measured.duration_ms < editing.SHORTEST_MS:
+        if spoken:
+            raise InvalidInput(
+                N_("Spoken, this text is shorter than a second. Write a whole sentence."),
+                field="text",
+            )
         raise InvalidInput(
             N_("This sound is shorter than a second. Record it again."), field="file"
         )

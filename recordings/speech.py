@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import threading
+import time
 import unicodedata
 import uuid
 import wave
@@ -31,15 +32,20 @@ MAX_CHARACTERS = 5_000
 RATES_WPM = range(80, 301)
 USUAL_RATE_WPM = 170
 CHILD_PATIENCE_S = 600
+_FIRST_RATE_WPM = 200
+"""What pyttsx3 2.99 sets when it begins."""
+_ESPEAK_RATE, _ESPEAK_CURRENT = 1, 1
+"""From espeak-ng's speak_lib.h; pyttsx3 leaves the second out when it asks for the rate."""
 _LONG_WORD = re.compile(r"[A-Za-z0-9]{40}")  # espeak-ng swallows the rest of longer ones
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def render(text: str, target: Path, *, rate_wpm: int = USUAL_RATE_WPM) -> int:
+def render(text: str, target: Path, *, rate_wpm: int = USUAL_RATE_WPM, voice: str = VOICE) -> int:
     """Speak ``text`` into ``target`` (PCM16 mono WAV, 22.05 kHz); returns the duration in ms.
 
-    ``rate_wpm`` is espeak's rate, 80-300. ``target`` appears whole or not at all. Raises
-    InvalidInput(field="text") for a text nobody can speak, ToolFailed when the voice fails.
+    ``rate_wpm`` is espeak's rate, 80-300; ``voice`` its name of a language. ``target`` appears
+    whole or not at all. Raises InvalidInput(field="text") for a text nobody can speak, ToolFailed
+    when the voice fails.
     """
     speakable = clean(text)
     if rate_wpm not in RATES_WPM:
@@ -50,7 +56,7 @@ def render(text: str, target: Path, *, rate_wpm: int = USUAL_RATE_WPM) -> int:
         with wave.open(str(part), "wb") as whole:
             whole.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
             for piece in _pieces(speakable):
-                _speak_apart(piece, piece_path, rate_wpm)
+                _speak_apart(piece, piece_path, rate_wpm, voice)
                 whole.writeframes(_checked_frames(piece_path, piece, rate_wpm))
                 piece_path.unlink()
             duration_ms = round(whole.tell() * 1000 / SAMPLE_RATE_HZ)
@@ -122,9 +128,20 @@ def _plausible(text: str, rate_wpm: int) -> _Plausible:
     return _Plausible(shortest * stretch, longest * stretch)
 
 
-def _speak_apart(text: str, part: Path, rate_wpm: int) -> None:
+def _speak_apart(text: str, part: Path, rate_wpm: int, voice: str) -> None:
+    rate = str(rate_wpm)
     done = run(
-        [sys.executable, "-m", "recordings.speech", "--out", part, "--rate", str(rate_wpm)],
+        [
+            sys.executable,
+            "-m",
+            "recordings.speech",
+            "--out",
+            part,
+            "--rate",
+            rate,
+            "--voice",
+            voice,
+        ],
         limits=Limits(wall_s=30 + len(text) * 0.03, cpu_s=30 + len(text) // 50, file_mb=200),
         input_bytes=_LONG_WORD.sub(r"\g<0> ", text).encode(),
         env={
@@ -155,17 +172,21 @@ def _checked_frames(path: Path, text: str, rate_wpm: int) -> bytes:
     return frames
 
 
-def _speak_here(text: str, out: Path, rate_wpm: int) -> None:
+def _speak_here(text: str, out: Path, rate_wpm: int, voice: str = VOICE) -> None:
     import espeakng_loader
 
     os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
     # pyttsx3 asks the linker for "libespeak-ng.so.1": the one already in the process answers.
-    ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
+    espeak = ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
     import pyttsx3
+    from pyttsx3.drivers.espeak import EspeakDriver
 
     engine = pyttsx3.init("espeak")
-    engine.setProperty("voice", VOICE)
-    engine.setProperty("rate", rate_wpm)
+    # espeak-ng takes a rate in a thread of its own: pyttsx3's first one could come after ours.
+    _wait_for_rate(espeak, _FIRST_RATE_WPM)
+    EspeakDriver.setProperty("voice", voice)
+    EspeakDriver.setProperty("rate", rate_wpm)
+    _wait_for_rate(espeak, rate_wpm)
     finished = threading.Event()
     engine.connect("finished-utterance", lambda **_: finished.set())
     engine.save_to_file(text, str(out))
@@ -173,13 +194,22 @@ def _speak_here(text: str, out: Path, rate_wpm: int) -> None:
     finished.wait(CHILD_PATIENCE_S)
 
 
+def _wait_for_rate(espeak: ctypes.CDLL, rate_wpm: int) -> None:
+    until_s = time.monotonic() + CHILD_PATIENCE_S
+    while espeak.espeak_GetParameter(_ESPEAK_RATE, _ESPEAK_CURRENT) != rate_wpm:
+        if time.monotonic() > until_s:
+            raise TimeoutError(f"espeak-ng does not take the rate {rate_wpm}")
+        time.sleep(0.002)
+
+
 def main(arguments: list[str]) -> None:
     """Child process: speak standard input into ``--out``."""
     parser = argparse.ArgumentParser(prog="python -m recordings.speech")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rate", type=int, default=USUAL_RATE_WPM)
+    parser.add_argument("--voice", default=VOICE)
     chosen = parser.parse_args(arguments)
-    _speak_here(sys.stdin.buffer.read().decode(), chosen.out, chosen.rate)
+    _speak_here(sys.stdin.buffer.read().decode(), chosen.out, chosen.rate, chosen.voice)
     sys.stdout.flush()
     os._exit(0 if chosen.out.is_file() else 1)  # espeak-ng's own thread may never end
 

@@ -128,7 +128,7 @@ class RenderWorker:
             return self._store.existing_path(sha256) if sha256 else None
 
         return Order(
-            original=path(episode.original_sha256) if episode.source == "upload" else None,
+            original=path(episode.original_sha256) if episode.source != "script" else None,
             script=episode.script,
             trim_start_ms=episode.trim_start_ms,
             trim_end_ms=episode.trim_end_ms,

@@ -7,7 +7,6 @@ people. How a model gets in: ``transcribe.install``.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import N_, Conflict, InvalidInput, ToolFailed
+from core.files import lock_now, sha256_of
 from transcribe import choices, features, records, unpack
 from transcribe.choices import Place
 from transcribe.trial import try_model
@@ -201,13 +201,11 @@ def remove(settings: Settings, name: str) -> None:
 
 @contextmanager
 def _trying(settings: Settings) -> Iterator[None]:
-    with (folder(settings) / ".trial.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ToolFailed(
-                N_("Another model is being tried. Try again when it is done.")
-            ) from None
+    try:
+        lock = lock_now(folder(settings) / ".trial.lock")
+    except BlockingIOError:
+        raise ToolFailed(N_("Another model is being tried. Try again when it is done.")) from None
+    with lock:
         yield
 
 
@@ -239,8 +237,7 @@ def tree_hash(path: Path) -> str:
 def _tree_hash(path: Path, facts: tuple[tuple[str, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for name, size, _changed in facts:
-        with (path / name).open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        content = sha256_of(path / name)
         digest.update(f"{len(name.encode())}:{name}:{size}:{content}\n".encode())
     return digest.hexdigest()
 
@@ -261,5 +258,4 @@ def _acoustic_model_hash(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _file_hash(path: Path, _size: int, _changed_ns: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path)

@@ -20,7 +20,6 @@ class Verdict:
     """``passes``: the CER is not above the limit. ``sentences`` are for people, in English."""
 
     passes: bool
-    is_weak: bool
     sentences: tuple[str, ...]
 
 
@@ -37,7 +36,7 @@ def judge(found: Evaluation, limit: float = LIMIT) -> Verdict:
             f"more than the {limit:.0%} that are bearable. Do not use it for such callers."
         )
     doubts = [first, *_doubts(found, limit, passes)]
-    return Verdict(passes, len(doubts) > 1, tuple(doubts))
+    return Verdict(passes, tuple(doubts))
 
 
 def _doubts(found: Evaluation, limit: float, passes: bool) -> list[str]:

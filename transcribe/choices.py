@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import N_, InvalidInput
-from core.files import write_durably
+from core.files import locked, write_durably
 
 FILE, OLD_FILE = "choices.json", "current"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -90,8 +89,7 @@ def read(folder: Path) -> Choices:
 
 def change(folder: Path, how: Callable[[Choices], Choices]) -> Choices:
     """Replace the choices by ``how`` of them, whole or not at all, one change after the other."""
-    with (folder / ".choices.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / ".choices.lock"):
         changed = how(read(folder))
         content = {
             "default": changed.default,

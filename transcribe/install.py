@@ -6,8 +6,6 @@ renamed into place and chosen. Whatever fails before leaves everything as it was
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import uuid
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from core.clock import utc_now
 from core.errors import N_, InvalidInput, ToolFailed
-from core.files import sync_folder
+from core.files import lock_now, sha256_of, sync_folder
 from transcribe import catalogue, choices, features, fetch, known, records, unpack
 from transcribe.catalogue import InstalledModel
 from transcribe.choices import Place
@@ -43,7 +41,7 @@ def from_zip(
     if not path.is_file():
         raise InvalidInput(N_("There is no such file."), field="file")
     with _installing(settings) as incoming:
-        seen = file_sha256(path)
+        seen = sha256_of(path)
         _check_hash(settings, path.name, seen, sha256)
         return _unpack_and_install(settings, incoming, path, str(path), seen, place)
 
@@ -79,12 +77,12 @@ def from_url(
         downloads = catalogue.folder(settings) / DOWNLOADS
         downloads.mkdir(exist_ok=True)
         archive = fetch.target(url, downloads)
-        if not archive.exists() or file_sha256(archive) != expected:
+        if not archive.exists() or sha256_of(archive) != expected:
             fetch.fetch(
                 url, archive, size_bytes=size_bytes, hash_is_known=expected is not None,
                 on_progress=on_progress, pause_s=pause_s,
             )  # fmt: skip
-        seen = file_sha256(archive)
+        seen = sha256_of(archive)
         _check_download(settings, name, archive, seen, sha256)
         source = fetch.without_secrets(url)
         model = _unpack_and_install(settings, incoming, archive, source, seen, place, name)
@@ -93,12 +91,6 @@ def from_url(
             records.keep_archive(catalogue.folder(settings), name, facts)
         shutil.rmtree(downloads, ignore_errors=True)
         return model
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 over the whole file, as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _expected(settings: Settings, file_name: str, given: str | None) -> str | None:
@@ -203,13 +195,13 @@ def _empty(incoming: Path) -> Path:
 def _installing(settings: Settings) -> Iterator[Path]:
     """A folder for one installation; what an earlier one left behind when it was killed goes."""
     models = catalogue.folder(settings)
-    with (models / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ToolFailed(
-                N_("Another model is being installed. Try again when it is done.")
-            ) from None
+    try:
+        lock = lock_now(models / ".lock")
+    except BlockingIOError:
+        raise ToolFailed(
+            N_("Another model is being installed. Try again when it is done.")
+        ) from None
+    with lock:
         for left in models.glob(".incoming-*"):
             shutil.rmtree(left, ignore_errors=True)
         incoming = models / f".incoming-{uuid.uuid4().hex}"

@@ -79,7 +79,7 @@ def enqueue(
     )
     session.add(job)
     session.flush()
-    _ring_after_commit(session)
+    bell.ring_after_commit(session, BELL)
     return job
 
 
@@ -106,15 +106,8 @@ def retry(session: Session, job_id: int) -> TranscriptionJob:
     )
     if not claimed(again):
         raise Conflict(N_("Only a transcription that failed can be tried again."))
-    _ring_after_commit(session)
+    bell.ring_after_commit(session, BELL)
     return session.get_one(TranscriptionJob, job_id, populate_existing=True)
-
-
-def waiting_count(session: Session) -> int:
-    """How many jobs wait or run."""
-    return session.scalar(
-        sa.select(sa.func.count()).where(TranscriptionJob.state.in_(("queued", "running")))
-    ) or 0  # fmt: skip
 
 
 def finish(
@@ -200,7 +193,3 @@ def wait_for_model(session: Session, held: Claim, detail: str) -> None:
         failure_code=MODEL_FAILS,
         failure_detail=detail[:1000],
     )
-
-
-def _ring_after_commit(session: Session) -> None:
-    sa.event.listen(session, "after_commit", lambda _session: bell.ring(BELL), once=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import socket
 from collections.abc import Iterator
 
 from core.errors import N_, Conflict
+from core.files import lock_now
 from core.settings import Settings
 from transcribe.stream import socket_path
 
@@ -16,11 +16,11 @@ from transcribe.stream import socket_path
 def only_one(settings: Settings) -> Iterator[socket.socket]:
     """The socket where news arrives."""
     path = socket_path(settings)
-    with path.with_suffix(".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(N_("A live process runs on this data folder already.")) from None
+    try:
+        lock = lock_now(path.with_suffix(".lock"))
+    except BlockingIOError:
+        raise Conflict(N_("A live process runs on this data folder already.")) from None
+    with lock:
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.bind(str(path))

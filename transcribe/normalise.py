@@ -31,13 +31,6 @@ class Readable:
     text: str
     spans: tuple[tuple[int, int, int, int], ...]
 
-    def words_at(self, place: int) -> tuple[int, int] | None:
-        """(first word, word after the last) at a character; None at punctuation."""
-        for start, end, first, after in self.spans:
-            if start <= place < end:
-                return first, after
-        return None
-
 
 @dataclass(frozen=True)
 class Correction:

@@ -7,14 +7,13 @@ installation and what was adjusted. ``evaluations``: tree hash -> results, the n
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.errors import N_, InvalidInput
-from core.files import write_durably
+from core.files import locked, write_durably
 
 FILE = "records.json"
 MOST_EVALUATIONS = 20
@@ -84,8 +83,7 @@ def _read(folder: Path) -> Record:
 
 
 def _change(folder: Path, how: Callable[[Record], object]) -> None:
-    with (folder / ".records.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / ".records.lock"):
         content = _read(folder)
         how(content)
         written = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"

@@ -7,7 +7,6 @@ its start what the one before it held.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import re
 import shutil
 import threading
@@ -24,6 +23,7 @@ from core import bell
 from core.blobs import BlobStore
 from core.database import Database
 from core.errors import N_, Conflict, InvalidInput, XiangyinError
+from core.files import lock_now
 from core.settings import Settings
 from transcribe import catalogue, claims, hearings, jobs
 from transcribe.catalogue import InstalledModel
@@ -224,13 +224,13 @@ class Worker:
     @contextlib.contextmanager
     def _only_one(self) -> Iterator[None]:
         self._work_dir.parent.mkdir(parents=True, exist_ok=True)
-        with self._work_dir.with_suffix(".lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict(
-                    N_("A decoder called %(name)s is running already."), params={"name": self.name}
-                ) from None
+        try:
+            lock = lock_now(self._work_dir.with_suffix(".lock"))
+        except BlockingIOError:
+            raise Conflict(
+                N_("A decoder called %(name)s is running already."), params={"name": self.name}
+            ) from None
+        with lock:
             shutil.rmtree(self._work_dir, ignore_errors=True)
             self._work_dir.mkdir(parents=True)
             yield

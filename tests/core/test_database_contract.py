@@ -120,6 +120,19 @@ def test_news_reaches_its_handler_once(database: Database) -> None:
     assert heard == [7]
 
 
+def test_news_that_makes_no_work_is_told_in_order_and_once(database: Database) -> None:
+    heard: list[Any] = []
+    dispatcher = outbox.Dispatcher(database)
+    dispatcher.on_all(heard.append)
+    dispatcher.on("worked", lambda _session, news: heard.append(news["number"]))
+    with database.write() as session:
+        for number, kind in enumerate(["told", "told", "worked", "told", "other"]):
+            outbox.emit(session, kind, number=number)
+    assert dispatcher.run_due() == 5
+    assert dispatcher.run_due() == 0
+    assert heard == ["told", "told", 2, "worked", "told", "other"]
+
+
 def test_news_of_a_rolled_back_change_is_never_told(database: Database) -> None:
     with pytest.raises(RuntimeError), database.write() as session:
         outbox.emit(session, "report.received", report_id=7)

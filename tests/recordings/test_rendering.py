@@ -77,6 +77,20 @@ def test_silence_is_refused(tmp_path: Path) -> None:
     assert "Nothing can be heard" in refused.value.text
 
 
+def test_a_recording_below_a_second_is_to_be_made_again(tmp_path: Path, tone: MakeTone) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        _render(Order(tone(seconds=0.5), None), tmp_path / "work")
+    assert (refused.value.field, "Record it again" in refused.value.text) == ("file", True)
+
+
+def test_a_text_that_is_spoken_in_less_than_a_second_is_to_be_written_longer(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        _render(Order(None, "好"), tmp_path / "work")
+    assert (refused.value.field, "whole sentence" in refused.value.text) == ("text", True)
+
+
 def test_cutting_away_all_that_sounds_is_refused(tmp_path: Path, tone: MakeTone) -> None:
     sounding = tone(seconds=2)
     with wave.open(str(sounding)) as opened:

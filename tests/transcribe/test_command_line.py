@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import CLIPS, ROOT
 from tests.transcribe.conftest import Spoken, pcm, write_wav
 from transcribe import catalogue
 from transcribe.recogniser import STANDARD
-
-CLIPS = Path(os.environ.get("XIANGYIN_TEST_CLIPS", ROOT.parent / "shared" / "clips"))
 
 
 def transcribe(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -13,14 +12,13 @@ import pytest
 
 from core.settings import Settings
 from recordings import sound, speech
-from tests.conftest import ROOT
+from tests.conftest import CLIPS
 from tests.transcribe.conftest import ffmpeg, pcm, write_wav
 from tests.transcribe.growing import LiveProcess, Tape, live_process, wait_for
 from transcribe import catalogue, hearings
 from transcribe.decoder import Decoder
 from transcribe.recogniser import STANDARD
 
-CLIPS = Path(os.environ.get("XIANGYIN_TEST_CLIPS", ROOT.parent / "shared" / "clips"))
 TEXTS = (
     "我家停水两天了请派人来看看", "村里的路灯坏了好几天", "垃圾没有人清理请尽快处理",
     "井盖不见了晚上很危险", "电线掉下来了在小学门口", "有人乱倒污水", "我的低保没有发下来",
