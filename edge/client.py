@@ -7,18 +7,20 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from urllib3.exceptions import HTTPError
 
-from edge import __version__
-from edge.config import Broker, Identity, sync_folder
+from edge import __version__, told, trust
+from edge.clock import synchronised
+from edge.config import Broker, Identity
 from edge.errors import (
     BadSettings,
     ClipDamaged,
@@ -26,12 +28,15 @@ from edge.errors import (
     ServerRefused,
     ServerUnreachable,
 )
+from edge.files import sync_folder
 from edge.manifest import ClipRef
 from edge.store import SignedReceipt
+from edge.told import Told
 
 log = logging.getLogger(__name__)
 _TIMEOUT = urllib3.Timeout(connect=5, read=15)
-_CHUNK_BYTES = 1 << 16
+_LIVE_TIMEOUT = urllib3.Timeout(connect=3, read=3)
+_CHUNK_BYTES = 1 << 14  # the look for news comes after each: seconds on the slowest line
 _NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
 
 
@@ -44,19 +49,19 @@ class FetchedManifest:
 
 
 class Client:
-    """Speaks to one server, trusting one CA. ``token``: empty before enrolment."""
+    """Speaks to one server, trusting one CA. ``token``: empty before enrolment.
+
+    ``server_says`` is told the server's time with each answer.
+    """
 
     def __init__(self, server_url: str, ca_file: Path | None, token: str = "") -> None:
-        _check_url(server_url)
+        trust.check_url(server_url)
         self._base = server_url.rstrip("/") + "/edge/v1"
         self._token = token
-        self._pool = urllib3.PoolManager(
-            num_pools=2,
-            retries=False,
-            timeout=_TIMEOUT,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(ca_file) if ca_file else None,
-        )
+        self._ca_file = ca_file
+        self._pool = trust.new_pool(ca_file)
+        self.forgives_dates = False
+        self.server_says: Callable[[Told], None] = lambda _told: None
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,12 +107,42 @@ class Client:
         headers = {"Content-Type": "audio/ogg", "X-First-Sample-At": first_sample_at}
         self._send("POST", f"/plays/{play_id}/sounded", raw=sound, headers=headers)
 
-    def post_health(self, health: dict[str, Any]) -> None:
-        """Tell how the box is."""
-        self._send("POST", "/health", body=health)
+    def post_health(self, health: dict[str, Any]) -> dict[str, Any]:
+        """Tell how the box is; what the server has to say to it (see docs/player-protocol.md)."""
+        began_s = time.monotonic()
+        answer = self._send("POST", "/health", body=health)
+        took_s = time.monotonic() - began_s
+        try:
+            found = dict(json.loads(answer.data))
+        except (ValueError, TypeError):
+            return {}
+        self._note_time(told.by_health(found, took_s))
+        return found
+
+    def post_command_result(self, command_id: str, result: str, detail: str) -> None:
+        """Tell what came of a command."""
+        path = f"/commands/{quote(command_id, safe='')}"
+        self._send("POST", path, body={"result": result, "detail": detail})
+
+    def live_stream(self, session_id: str) -> urllib3.BaseHTTPResponse:
+        """The open answer of a live address; the caller reads and closes it.
+
+        Reading raises urllib3's HTTPError when nothing comes for three seconds.
+        """
+        return self._send("GET", f"/live/{session_id}", stream=True, timeout=_LIVE_TIMEOUT)
+
+    def post_heard(self, session_id: str, told: Mapping[str, object]) -> None:
+        """Tell what the horn made of a live address."""
+        self._send("POST", f"/live/{session_id}/heard", body=dict(told), timeout=_LIVE_TIMEOUT)
 
     def fetch_clip(self, clip: ClipRef, target: Path, cancelled: Callable[[], bool]) -> None:
-        """Bring ``target`` to hold the clip: resumed where it broke off, checked, then renamed.
+        """Bring ``target`` to hold the clip; see ``fetch``."""
+        self.fetch(f"/clips/{clip.sha256}", clip.sha256, clip.size_bytes, target, cancelled)
+
+    def fetch(
+        self, path: str, sha256: str, size_bytes: int, target: Path, cancelled: Callable[[], bool]
+    ) -> None:
+        """Bring ``target`` to hold a file: resumed where it broke off, checked, then renamed.
 
         Raises ServerUnreachable (cut short or cancelled: what came is kept), ServerRefused,
         ClipDamaged (all bytes came, but not those of the hash: thrown away), DiskFull.
@@ -116,22 +151,28 @@ class Client:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             here = part.stat().st_size if part.exists() else 0
-            if here < clip.size_bytes:
-                self._continue_clip(clip, part, here, cancelled)
-            _accept_clip(clip, part, target)
+            if here < size_bytes:
+                self._go_on(path, sha256, size_bytes, part, here, cancelled)
+            _accept(sha256, part, target)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 part.unlink(missing_ok=True)
                 raise DiskFull("the disk is full") from error
             raise
 
-    def _continue_clip(
-        self, clip: ClipRef, part: Path, here: int, cancelled: Callable[[], bool]
+    def _go_on(
+        self,
+        path: str,
+        sha256: str,
+        size_bytes: int,
+        part: Path,
+        here: int,
+        cancelled: Callable[[], bool],
     ) -> None:
         headers = {"Accept-Encoding": "identity"}
         if here:
-            headers |= {"Range": f"bytes={here}-", "If-Range": f'"{clip.sha256}"'}
-        answer = self._send("GET", f"/clips/{clip.sha256}", headers=headers, stream=True)
+            headers |= {"Range": f"bytes={here}-", "If-Range": f'"{sha256}"'}
+        answer = self._send("GET", path, headers=headers, stream=True)
         goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
             f"bytes {here}-"
         )
@@ -143,7 +184,7 @@ class Client:
             with part.open("ab" if goes_on else "wb") as handle:
                 for chunk in answer.stream(_CHUNK_BYTES, decode_content=False):
                     got += len(chunk)
-                    if got > clip.size_bytes:
+                    if got > size_bytes:
                         break
                     handle.write(chunk)
                     if cancelled():
@@ -151,14 +192,14 @@ class Client:
                 handle.flush()
                 os.fsync(handle.fileno())
         except (HTTPError, ConnectionError, TimeoutError) as error:
-            raise ServerUnreachable(f"the clip broke off after {got} bytes") from error
+            raise ServerUnreachable(f"the file broke off after {got} bytes") from error
         finally:
             answer.close()
-        if got > clip.size_bytes:
+        if got > size_bytes:
             part.unlink()
-            raise ClipDamaged(f"more than the {clip.size_bytes} bytes announced")
-        if got < clip.size_bytes:
-            raise ServerUnreachable(f"the clip ended after {got} of {clip.size_bytes} bytes")
+            raise ClipDamaged(f"more than the {size_bytes} bytes announced")
+        if got < size_bytes:
+            raise ServerUnreachable(f"the file ended after {got} of {size_bytes} bytes")
 
     def _send(
         self,
@@ -169,23 +210,45 @@ class Client:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
         stream: bool = False,
+        timeout: urllib3.Timeout = _TIMEOUT,
     ) -> urllib3.BaseHTTPResponse:
         sent = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         sent |= {"User-Agent": f"xiangyin-edge/{__version__}", **(headers or {})}
         if body is not None:
             raw = json.dumps(body, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json"
+        began_s = time.monotonic()
         try:
             answer = self._pool.request(
                 method, self._base + path, body=raw, headers=sent, preload_content=not stream,
-                redirect=False,
+                redirect=False, timeout=timeout,
             )  # fmt: skip
         except HTTPError as error:
+            if self._may_forgive_dates(error):
+                return self._send(
+                    method, path, raw=raw, headers=sent, stream=stream, timeout=timeout
+                )
             raise ServerUnreachable(f"no answer from the server: {error}") from error
+        self._note_time(told.by_date(answer.headers.get("Date", ""), time.monotonic() - began_s))
         if answer.status >= 300 and answer.status != 304:
-            detail = _problem(answer.read() if stream else answer.data)
-            raise ServerRefused(answer.status, detail)
+            raise _refusal(answer.status, answer.read() if stream else answer.data)
         return answer
+
+    def _may_forgive_dates(self, error: HTTPError) -> bool:
+        """Once: a clock that is wrong must not cut the box off from who can tell it the time."""
+        if self.forgives_dates or self._ca_file is None or synchronised():
+            return False
+        if not trust.is_about_dates(error):
+            return False
+        log.warning("the clock of this box does not fit the server's certificate: %s", error)
+        self._pool.clear()
+        self._pool = trust.new_pool(self._ca_file, check_dates=False)
+        self.forgives_dates = True
+        return True
+
+    def _note_time(self, found: Told | None) -> None:
+        if found is not None:
+            self.server_says(found)
 
 
 def identity_from(answer: dict[str, Any], url: str, *, own_ca: bool, name: str) -> Identity:
@@ -195,7 +258,8 @@ def identity_from(answer: dict[str, Any], url: str, *, own_ca: bool, name: str) 
         broker = None
         if mqtt and mqtt.get("host"):
             names = ("host", "port", "tls", "username", "password", "prefix")
-            broker = Broker(**{key: mqtt[key] for key in names})
+            broker = Broker(**{key: mqtt[key] for key in names}, ca=mqtt.get("ca"))
+            trust.of_broker(broker.ca, None)
         found = Identity(
             server_url=url,
             own_ca=own_ca,
@@ -209,34 +273,28 @@ def identity_from(answer: dict[str, Any], url: str, *, own_ca: bool, name: str) 
         )
         if len(found.server_key_bytes) != 32:
             raise ValueError("the server's key is not an Ed25519 key")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise BadSettings(f"the server's enrolment answer was not understood: {error!r}") from error
     return found
 
 
-def _accept_clip(clip: ClipRef, part: Path, target: Path) -> None:
+def _accept(sha256: str, part: Path, target: Path) -> None:
     digest = hashlib.sha256()
     with part.open("rb+") as handle:
         while chunk := handle.read(_CHUNK_BYTES):
             digest.update(chunk)
         os.fsync(handle.fileno())
-    if digest.hexdigest() != clip.sha256:
+    if digest.hexdigest() != sha256:
         part.unlink()
-        raise ClipDamaged(f"clip {clip.sha256[:12]} came with other bytes")
+        raise ClipDamaged(f"file {sha256[:12]} came with other bytes")
     part.replace(target)
     sync_folder(target.parent)
 
 
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise BadSettings(f"{url}: the server's address starts with https://")
-
-
-def _problem(content: bytes) -> str:
+def _refusal(status: int, content: bytes) -> ServerRefused:
     try:
         data = json.loads(content)
-        return str(data.get("detail") or data.get("title") or data)[:300]
+        words = str(data.get("detail") or data.get("title") or data)[:300]
+        return ServerRefused(status, words, str(data.get("code") or ""))
     except (ValueError, AttributeError):
-        return content[:200].decode("utf-8", "replace")
+        return ServerRefused(status, content[:200].decode("utf-8", "replace"))

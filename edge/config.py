@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import fcntl
 import json
-import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from datetime import time
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.errors import BadSettings, NotEnrolled
+from edge.files import write_whole
 from edge.plan import Limits, QuietHours
 
 SETTINGS_TEMPLATE = """\
@@ -26,18 +26,24 @@ SETTINGS_TEMPLATE = """\
 # longest_play_s = 7200     # longer plays are refused
 # quiet_from = "22:00"      # between these local times only emergencies sound (both or none)
 # quiet_until = "06:00"
+# quiet_file = ""           # while this file exists and is not "0", only emergencies sound
 # poll_s = 60               # the server is asked this often when nothing wakes the box
-# health_s = 300            # state of health is reported this often
+# health_s = 30             # state of health is reported this often
 # cache_limit_mb = 2048     # room for fetched clips
 # sounded_limit_mb = 200    # room for files of the WAV sink; the oldest go first
-# disk_reserve_mb = 50      # never filled with sound: receipts need it
+# disk_reserve_mb = 50      # never filled with clips: decoded sound and receipts need it
+# update_trial_s = 600      # a new program that does not report within this time is given up
 # send_sounded = true       # send what the WAV sink sounded to the server
 """
 
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the wake-ups come from."""
+    """Where the wake-ups come from.
+
+    ``ca``: the authority of its certificate in PEM; empty: those of the system; None: as the
+    server's own.
+    """
 
     host: str
     port: int
@@ -45,6 +51,7 @@ class Broker:
     username: str
     password: str
     prefix: str
+    ca: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,13 @@ class Settings:
     longest_play_s: float = 7200.0
     quiet_from: str = ""
     quiet_until: str = ""
+    quiet_file: str = ""
     poll_s: float = 60.0
-    health_s: float = 300.0
+    health_s: float = 30.0
     cache_limit_mb: float = 2048.0
     sounded_limit_mb: float = 200.0
     disk_reserve_mb: float = 50.0
+    update_trial_s: float = 600.0
     send_sounded: bool = True
 
     def limits(self, zone: str) -> Limits:
@@ -105,11 +114,12 @@ class Home:
         self.clips = folder / "cache" / "clips"
         self.pcm = folder / "cache" / "pcm"
         self.sounded = folder / "sounded"
+        self.releases = folder / "releases"
 
     def make_folders(self) -> None:
         """Create what is missing; the folder is the owner's alone."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.clips, self.pcm, self.sounded):
+        for folder in (self.clips, self.pcm, self.sounded, self.releases):
             folder.mkdir(parents=True, exist_ok=True)
 
     def lock(self) -> IO[bytes]:
@@ -197,23 +207,3 @@ def _checked(data: dict[str, Any], file: Path) -> Settings:
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise BadSettings(f"{file}: quiet hours are written like 22:00 ({error})") from error
     return settings
-
-
-def write_whole(target: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace ``target`` in one step, on disk when this returns."""
-    partial = target.with_name(target.name + ".part")
-    with open(partial, "wb", opener=lambda path, flags: os.open(path, flags, mode)) as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(target)
-    sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

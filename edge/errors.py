@@ -17,6 +17,10 @@ class BadSettings(EdgeError):
     """settings.toml or the arguments say something impossible."""
 
 
+class MemoryDamaged(EdgeError):
+    """The box's own file of plays and receipts cannot be read."""
+
+
 class ManifestRefused(EdgeError):
     """A manifest that is not followed. ``code`` is reported to the server."""
 
@@ -32,12 +36,21 @@ class ServerUnreachable(EdgeError):
 
 
 class ServerRefused(EdgeError):
-    """The server answered with an error. ``status`` is HTTP's."""
+    """The server answered with an error. ``status`` is HTTP's, ``code`` the server's own word."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, code: str = "") -> None:
         super().__init__(f"the server answered {status}: {detail}")
         self.status = status
+        self.code = code
         self.again = status >= 500 or status in (408, 429)
+
+
+class CommandRefused(EdgeError):
+    """A command that is not followed."""
+
+
+class UpdateRefused(EdgeError):
+    """A program that is not installed, and why."""
 
 
 class ClipDamaged(EdgeError):
@@ -56,3 +69,7 @@ class SinkFailed(EdgeError):
     """The sound card (or the file that stands for it) stopped taking sound."""
 
     again = True
+
+
+class CardAway(SinkFailed):
+    """There is no sound card at present, so this was no try of the play."""

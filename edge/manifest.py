@@ -7,8 +7,9 @@ import binascii
 import hashlib
 import json
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -19,6 +20,11 @@ from edge.errors import ManifestRefused
 
 SCHEMA = 1
 MAX_CLIP_BYTES = 1 << 30
+KINDS = ("programme", "notice", "drill", "emergency", "test")
+ON_INTERRUPT = ("resume", "restart", "skip")
+LOUD_ALL_DAY = (100,) * 24
+_LISTED_WHILE_SOUNDING = ("notice", "drill", "emergency", "test")
+_START_LATE = timedelta(seconds=10)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,7 +40,7 @@ class ClipRef:
 
 @dataclass(frozen=True)
 class PlannedPlay:
-    """播出任务 as the server planned it."""
+    """播出任务 as the server planned it. ``kind``: of KINDS, ``on_interrupt``: of ON_INTERRUPT."""
 
     play_id: int
     revision: int
@@ -44,26 +50,46 @@ class PlannedPlay:
     programme: str
     title: str
     clip: ClipRef
+    kind: str = "programme"
+    volume_percent: int = 100
+    on_interrupt: str = "restart"
+
+    @property
+    def may_sound_until(self) -> datetime:
+        """When its sound is over at the latest, begun as late as it may be."""
+        return self.make_up_until + timedelta(milliseconds=self.clip.duration_ms) + _START_LATE
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All plays of an area from ``issued_at`` to ``valid_until``."""
+    """All plays of an area from ``issued_at`` to ``valid_until``.
+
+    ``volume_by_hour``: 24 per cents by the local hour; ``player_volume_percent``: by player id.
+    """
 
     area_code: str
     version: int
     issued_at: datetime
     valid_until: datetime
     plays: tuple[PlannedPlay, ...]
+    volume_by_hour: tuple[int, ...] = LOUD_ALL_DAY
+    player_volume_percent: Mapping[str, int] = field(default_factory=dict)
 
     def withdraws(self, play: PlannedPlay) -> bool:
         """Whether a play known before is no longer wanted.
 
         A list names plays until ``make_up_until``: one that was over at the time of issue has
-        merely run out, and what became of it is the player's to say.
+        merely run out, and what became of it is the player's to say. What breaks in is named for
+        as long as it may sound, so that it can be called off in its middle.
         """
         listed = any(other.play_id == play.play_id for other in self.plays)
-        return not listed and play.make_up_until > self.issued_at
+        to_be_named = play.kind in _LISTED_WHILE_SOUNDING
+        over_at = play.may_sound_until if to_be_named else play.make_up_until
+        return not listed and over_at > self.issued_at
+
+    def volume_percent(self, player_id: str) -> int:
+        """How loud this player is to be, 0-100."""
+        return self.player_volume_percent.get(player_id, 100)
 
 
 def key_id(server_key: bytes) -> str:
@@ -128,7 +154,19 @@ def _read(data: dict[str, Any]) -> Manifest:
         issued_at=parse(data["issued_at"]),
         valid_until=parse(data["valid_until"]),
         plays=plays,
+        volume_by_hour=_read_hours(data.get("volume_by_hour")),
+        player_volume_percent={
+            str(player_id): _percent(value)
+            for player_id, value in data.get("player_volume_percent", {}).items()
+        },
     )
+
+
+def _read_hours(value: Any) -> tuple[int, ...]:
+    hours = LOUD_ALL_DAY if value is None else tuple(_percent(hour) for hour in value)
+    if len(hours) != len(LOUD_ALL_DAY):
+        raise ValueError(f"{len(hours)} hours instead of 24")
+    return hours
 
 
 def _read_play(entry: dict[str, Any]) -> PlannedPlay:
@@ -147,6 +185,9 @@ def _read_play(entry: dict[str, Any]) -> PlannedPlay:
             duration_ms=_whole(clip["duration_ms"]),
             media_type=str(clip["media_type"]),
         ),
+        kind=_known(entry.get("kind"), KINDS, "programme"),
+        volume_percent=_percent(entry.get("volume_percent", 100)),
+        on_interrupt=_known(entry.get("on_interrupt"), ON_INTERRUPT, "restart"),
     )
     # The hash becomes a file name, so its shape matters before anything is fetched.
     if not _SHA256.fullmatch(play.clip.sha256):
@@ -160,3 +201,15 @@ def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{value!r} is not a whole number")
     return value
+
+
+def _percent(value: object) -> int:
+    number = _whole(value)
+    if not 0 <= number <= 100:
+        raise ValueError(f"{number} is no per cent")
+    return number
+
+
+def _known(value: object, words: tuple[str, ...], usual: str) -> str:
+    """A word that a later server may use is taken for the usual one."""
+    return value if isinstance(value, str) and value in words else usual

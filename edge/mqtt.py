@@ -1,9 +1,14 @@
-"""Waking by MQTT 3.1.1. Nothing rests on it: without a broker the box polls."""
+"""Waking and commands by MQTT 3.1.1. Nothing rests on it: without a broker the box polls.
+
+Boxes of a whole county lose a broker in the same second. They come back one by one: each draws
+its own pauses, and looks what it missed some moments after it is back.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +17,37 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge import __version__
+from edge import __version__, trust
 from edge.config import Broker
 
 log = logging.getLogger(__name__)
 _KEEPALIVE_S = 30
 _GOODBYE_S = 0.4
+_FIRST_RETRY_S = (0.5, 2.5)
+_LONGEST_RETRY_S = (20.0, 40.0)
+_LOOK_AFTER_S = 10.0
 
 
 class WakeLine:
-    """Calls ``wake`` when the server has news, and tells everybody whether the box is there."""
+    """Calls ``wake`` when the server has news, and tells everybody whether the box is there.
+
+    ``command`` gets the envelope of a command as it came, not verified; it may come again.
+    """
 
     def __init__(
-        self, broker: Broker, player_id: str, ca_file: Path | None, wake: Callable[[], None]
+        self,
+        broker: Broker,
+        player_id: str,
+        ca_file: Path | None,
+        wake: Callable[[], None],
+        command: Callable[[bytes], None] | None = None,
     ) -> None:
         self._broker = broker
         self._wake = wake
+        self._command = command
+        self._command_topic = f"{broker.prefix}/command"
+        self._was_connected = False
+        self._look: threading.Timer | None = None
         self._state_topic = f"{broker.prefix}/state"
         self.connected = threading.Event()
         # A persistent session under a fixed name: wake-ups sent meanwhile wait at the broker.
@@ -39,9 +59,12 @@ class WakeLine:
         )
         self._client.username_pw_set(broker.username, broker.password)
         if broker.tls:
-            self._client.tls_set(ca_certs=str(ca_file) if ca_file else None)
+            self._client.tls_set_context(trust.of_broker(broker.ca, ca_file))
         self._client.will_set(self._state_topic, _state(online=False), qos=1, retain=True)
-        self._client.reconnect_delay_set(1, 30)
+        self._client.reconnect_delay_set(
+            random.uniform(*_FIRST_RETRY_S),  # type: ignore[arg-type]  # paho only adds it to a time
+            random.uniform(*_LONGEST_RETRY_S),  # type: ignore[arg-type]
+        )
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -53,6 +76,8 @@ class WakeLine:
 
     def stop(self) -> None:
         """Say goodbye (a clean end sends no last will) and hang up."""
+        if self._look is not None:
+            self._look.cancel()
         if self.connected.is_set():
             leaving = self._client.publish(self._state_topic, _state(online=False), 1, retain=True)
             try:
@@ -70,17 +95,35 @@ class WakeLine:
         if reason.is_failure:
             log.warning("the broker refused: %s", reason)
             return
-        client.subscribe(f"{self._broker.prefix}/wake", qos=1)
+        client.subscribe([(f"{self._broker.prefix}/wake", 1), (self._command_topic, 1)])
         client.publish(self._state_topic, _state(online=True), qos=1, retain=True)
         self.connected.set()
-        self._wake()  # what happened while the line was down
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """What happened while the line was down; at the start of the box at once."""
+        if not self._was_connected:
+            self._was_connected = True
+            self._wake()
+            return
+        if self._look is not None:
+            self._look.cancel()
+        self._look = threading.Timer(random.uniform(0, _LOOK_AFTER_S), self._wake)
+        self._look.daemon = True
+        self._look.start()
 
     def _on_disconnect(self, _client: paho.Client, *arguments: Any) -> None:
         self.connected.clear()
         log.info("the line to the broker ended: %s", arguments[2])
 
-    def _on_message(self, _client: paho.Client, *_arguments: Any) -> None:
-        self._wake()
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if message.topic != self._command_topic:
+            self._wake()
+        elif self._command is not None:
+            try:
+                self._command(bytes(message.payload))
+            except Exception:
+                log.exception("a command could not be taken in; it comes again")
 
 
 def _state(*, online: bool) -> str:

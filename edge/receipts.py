@@ -6,25 +6,35 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from edge.clock import iso
+from edge.clock import iso, parse
 from edge.manifest import PlannedPlay
+from edge.plan import GRACE_S
 from edge.store import SignedReceipt, Store
 
 FIRST_PREVIOUS_HASH = ""
+_WORTH_TELLING_MS = 500
 _BEFORE_ANY_BOX_S = 1_750_000_000  # for a box whose clock has not been set
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What the sink really did. ``start_error_ms``: first sample against the planned instant."""
+    """What the sink really did. ``start_error_ms``: first sample against the planned instant.
+
+    ``clock_source``: ``machine``, or ``server`` while its time is used for a clock nobody keeps.
+    ``loudness_dbfs``: mean square of what was handed to the sink (see ``volume.dbfs``).
+    ``volume_percent``: what the clip's samples were multiplied by at the beginning.
+    ``interrupted_ms``: silence between first and last sample, by interruption or a lost device.
+    ``end_unseen_ms``: how much of the end was still to come when the box was last seen alive.
+    """
 
     started_at: datetime
     ended_at: datetime
@@ -32,13 +42,28 @@ class Heard:
     sink: str
     synchronised: bool | None
     file: Path | None
+    clock_max_error_ms: float | None = None
+    clock_estimated_error_ms: float | None = None
+    clock_source: str = "machine"
+    loudness_dbfs: float | None = None
+    volume_percent: float | None = None
+    interrupted_ms: float = 0.0
+    end_unseen_ms: float = 0.0
 
 
 class ReceiptBook:
     """Writes one receipt per play, in the same transaction that ends the play."""
 
-    def __init__(self, store: Store, key: Ed25519PrivateKey, player_id: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        key: Ed25519PrivateKey,
+        player_id: str,
+        clock_signs: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """``clock_signs``: how sure the time is at present, for what was not heard."""
         self._store = store
+        self._clock_signs = clock_signs
         self._key = key
         self._player_id = player_id
         self._lock = threading.Lock()  # two threads must not take the same number
@@ -51,6 +76,13 @@ class ReceiptBook:
             "start_error_ms": round(heard.start_error_ms, 3),
             "sink": heard.sink,
             "clock_synchronised": heard.synchronised,
+            "clock_max_error_ms": _rounded(heard.clock_max_error_ms, 3),
+            "clock_estimated_error_ms": _rounded(heard.clock_estimated_error_ms, 3),
+            "clock_source": heard.clock_source,
+            "loudness_dbfs": _rounded(heard.loudness_dbfs, 2),
+            "volume_percent": _rounded(heard.volume_percent, 1),
+            "interrupted_ms": round(heard.interrupted_ms),
+            "end_unseen_ms": round(heard.end_unseen_ms),
         }
         return self._end(play, "played", None, facts, now, heard.file)
 
@@ -61,11 +93,10 @@ class ReceiptBook:
         now: datetime,
         *,
         sink: str,
-        synchronised: bool | None,
     ) -> bool:
         """The play did not sound to its end; False if it had ended before."""
         facts: dict[str, object] = {"started_at": None, "ended_at": None, "start_error_ms": None}
-        facts |= {"sink": sink, "clock_synchronised": synchronised}
+        facts |= {"sink": sink, "clock_synchronised": None, **self._clock_signs()}
         return self._end(play, "missed", reason, facts, now, None)
 
     def _end(
@@ -102,6 +133,27 @@ class ReceiptBook:
             # more often than once a second; the chain begins again and the server can see it.
             return max(int(now.timestamp()), _BEFORE_ANY_BOX_S), FIRST_PREVIOUS_HASH
         return 1, FIRST_PREVIOUS_HASH
+
+
+def told(body: Mapping[str, Any]) -> str:
+    """What a receipt proves, in words: ``played 340 s late, silent for 12 s in between``."""
+    if body["outcome"] != "played":
+        return f"missed: {body['reason']}"
+    late_s = round((parse(body["started_at"]) - parse(body["scheduled_at"])).total_seconds())
+    notes = [
+        f"{late_s} s late" if late_s > GRACE_S else "",
+        f"silent for {body['interrupted_ms'] / 1000:.0f} s in between"
+        if body.get("interrupted_ms", 0) >= _WORTH_TELLING_MS
+        else "",
+        f"its last {body['end_unseen_ms'] / 1000:.0f} s are not proved"
+        if body.get("end_unseen_ms", 0) >= _WORTH_TELLING_MS
+        else "",
+    ]
+    return f"played {', '.join(filter(None, notes))}".rstrip()
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)
 
 
 def sign(

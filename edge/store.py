@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from edge.clock import iso, parse
-from edge.manifest import ClipRef, Manifest, PlannedPlay
+from edge.clock import iso
+from edge.ladder import Paused
+from edge.manifest import Manifest, PlannedPlay
 from edge.plan import Entry
+from edge.rows import PLAY_COLUMNS, UPSERT_PLAY, entry_of, play_of, play_row
 from edge.safefile import SafeFile
+from edge.schema import LATER_PLAY_COLUMNS, SCHEMA
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS play (
-    play_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, starts_at TEXT NOT NULL,
-    make_up_until TEXT NOT NULL, priority INTEGER NOT NULL, programme TEXT NOT NULL,
-    title TEXT NOT NULL, clip_sha256 TEXT NOT NULL, size_bytes INTEGER NOT NULL,
-    duration_ms INTEGER NOT NULL, media_type TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'waiting',
-    attempts INTEGER NOT NULL DEFAULT 0, blocked TEXT);
-CREATE TABLE IF NOT EXISTS receipt (
-    seq INTEGER PRIMARY KEY, play_id INTEGER NOT NULL UNIQUE, body TEXT NOT NULL,
-    hash TEXT NOT NULL, previous_hash TEXT NOT NULL, signature TEXT NOT NULL,
-    acknowledged_at TEXT);
-CREATE TABLE IF NOT EXISTS sounded (play_id INTEGER PRIMARY KEY, file TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-_PLAY_COLUMNS = (
-    "play_id, revision, starts_at, make_up_until, priority, programme, title,"
-    " clip_sha256, size_bytes, duration_ms, media_type"
-)
+_NOTHING: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,22 @@ class Store:
     """
 
     def __init__(self, file: Path) -> None:
-        self._db = SafeFile(file, _SCHEMA)
+        self._db = SafeFile(file, SCHEMA)
+        self._add_later_columns()
+        self.unreadable: dict[int, Exception] = {}
+        """Waiting plays that make no sense, left out until a list names them anew."""
+
+    def _add_later_columns(self) -> None:
+        present = {row[1] for row in self._db.rows("PRAGMA table_info(play)")}
+        with self._db.write() as db:
+            for name, kind in LATER_PLAY_COLUMNS.items():
+                if name not in present:
+                    db.execute(f"ALTER TABLE play ADD COLUMN {name} {kind}")
+
+    @property
+    def database(self) -> SafeFile:
+        """The file, for tables that belong to others."""
+        return self._db
 
     @property
     def started_anew(self) -> bool:
@@ -72,47 +75,56 @@ class Store:
         needs an explanation.
         """
         with self._db.write() as db:
-            due = []
-            for entry in self.open_entries():
-                if not manifest.withdraws(entry.play):
-                    continue
-                if entry.play.starts_at <= now:
-                    due.append(entry.play.play_id)
-                else:
-                    db.execute("DELETE FROM play WHERE play_id = ?", (entry.play.play_id,))
+            withdrawn = [e.play for e in self.open_entries() if manifest.withdraws(e.play)]
+            due = [play.play_id for play in withdrawn if play.starts_at <= now]
+            gone = {play.play_id for play in withdrawn if play.starts_at > now}
+            gone |= self.unreadable.keys() - {play.play_id for play in manifest.plays}
+            for table in ("play", "paused"):
+                rows = [(play_id,) for play_id in gone]
+                db.executemany(f"DELETE FROM {table} WHERE play_id = ?", rows)
             for play in manifest.plays:
-                db.execute(
-                    f"INSERT INTO play ({_PLAY_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-                    " ON CONFLICT (play_id) DO UPDATE SET (revision, starts_at, make_up_until,"
-                    " priority, programme, title, clip_sha256, size_bytes, duration_ms, media_type)"
-                    " = (excluded.revision, excluded.starts_at, excluded.make_up_until,"
-                    " excluded.priority, excluded.programme, excluded.title, excluded.clip_sha256,"
-                    " excluded.size_bytes, excluded.duration_ms, excluded.media_type)"
-                    " WHERE play.state = 'waiting'",
-                    _play_row(play),
-                )
+                db.execute(UPSERT_PLAY, play_row(play))
             db.execute("INSERT OR REPLACE INTO fact VALUES ('manifest', ?)", (envelope.decode(),))
         self._db.save_copy()
         return due
 
     def open_entries(self) -> list[Entry]:
         """Plays still waiting, by their time."""
+        found, self.unreadable = self._entries("waiting")
+        return found
+
+    def _entries(self, state: str) -> tuple[list[Entry], dict[int, Exception]]:
         rows = self._db.rows(
-            f"SELECT {_PLAY_COLUMNS}, attempts, blocked FROM play"
-            " WHERE state = 'waiting' ORDER BY starts_at, play_id"
+            f"SELECT {PLAY_COLUMNS}, attempts, blocked, position_s, first_heard_at, cut_at,"
+            " silent_s FROM play LEFT JOIN paused USING (play_id, clip_sha256)"
+            " WHERE state = ? ORDER BY starts_at, play_id",
+            (state,),
         )
-        return [Entry(_play(row), row[11], row[12]) for row in rows]
+        found: list[Entry] = []
+        unreadable: dict[int, Exception] = {}
+        for row in rows:
+            try:
+                found.append(entry_of(row))
+            except (ValueError, TypeError) as error:
+                unreadable[int(row[0])] = error
+        return found, unreadable
 
     def play(self, play_id: int) -> PlannedPlay:
         """One play in whatever state; KeyError if unknown."""
-        found = self._db.rows(f"SELECT {_PLAY_COLUMNS} FROM play WHERE play_id = ?", (play_id,))
+        found = self._db.rows(f"SELECT {PLAY_COLUMNS} FROM play WHERE play_id = ?", (play_id,))
         if not found:
             raise KeyError(play_id)
-        return _play(found[0])
+        return play_of(found[0])
 
-    def begin(self, play: PlannedPlay) -> bool:
-        """Note on disk, before the first sample, that the play begins; False if it may not."""
+    def begin(self, play: PlannedPlay, clock_signs: Mapping[str, object] = _NOTHING) -> bool:
+        """Note on disk, before the first sample, that the play begins; False if it may not.
+
+        ``clock_signs``: how sure its time is, for a receipt that is written after a power cut.
+        """
+        begun = json.dumps({"play_id": play.play_id, **clock_signs})
         with self._db.write() as db:
+            db.execute("DELETE FROM ending WHERE play_id = ?", (play.play_id,))
+            db.execute("INSERT OR REPLACE INTO fact VALUES ('begun', ?)", (begun,))
             return (
                 db.execute(
                     "UPDATE play SET state = 'sounding', attempts = attempts + 1"
@@ -122,13 +134,30 @@ class Store:
                 == 1
             )
 
-    def give_back(self, play_id: int, reason: str, *, counts: bool) -> None:
-        """The sound was cut: the play waits again. ``counts``: it uses up one attempt."""
+    def signs_at_begin(self, play_id: int) -> dict[str, Any]:
+        """The ``clock_signs`` with which the play was begun, if it was the last one."""
+        begun: dict[str, Any] = json.loads(self.fact("begun") or "{}")
+        return begun if begun.pop("play_id", None) == play_id else {}
+
+    def give_back(
+        self, play: PlannedPlay, reason: str, *, counts: bool, paused: Paused | None = None
+    ) -> None:
+        """The sound was cut: the play waits again. ``counts``: it uses up one attempt.
+
+        ``paused``: where it goes on; None is from its start.
+        """
         with self._db.write() as db:
+            db.execute("DELETE FROM paused WHERE play_id = ?", (play.play_id,))
+            if paused is not None:
+                db.execute(
+                    "INSERT INTO paused VALUES (?,?,?,?,?,?)",
+                    (play.play_id, play.clip.sha256, paused.position_s,
+                     iso(paused.first_heard_at), iso(paused.cut_at), paused.silent_s),
+                )  # fmt: skip
             db.execute(
                 "UPDATE play SET state = 'waiting', blocked = ?, attempts = attempts - ?"
                 " WHERE play_id = ? AND state = 'sounding'",
-                (reason, 0 if counts else 1, play_id),
+                (reason, 0 if counts else 1, play.play_id),
             )
 
     def note_blocked(self, play_id: int, reason: str) -> None:
@@ -138,17 +167,14 @@ class Store:
 
     def left_sounding(self) -> list[Entry]:
         """Plays whose end nobody wrote down: the box died in their middle."""
-        rows = self._db.rows(
-            f"SELECT {_PLAY_COLUMNS}, attempts, blocked FROM play WHERE state = 'sounding'"
-        )
-        return [Entry(_play(row), row[11], row[12]) for row in rows]
+        return self._entries("sounding")[0]
 
     # --- receipts
 
     def chain_end(self) -> tuple[int, str] | None:
         """Number and hash of the last receipt."""
-        found = self._db.rows("SELECT seq, hash FROM receipt ORDER BY seq DESC LIMIT 1")
-        return (found[0][0], found[0][1]) if found else None
+        newest = self.newest_receipt()
+        return (newest.seq, newest.hash) if newest else None
 
     def end_play(self, receipt: SignedReceipt, state: str, sounded: Path | None = None) -> bool:
         """Close a play and keep its receipt in one step; False if it had ended before."""
@@ -159,6 +185,9 @@ class Store:
             ).rowcount
             if changed != 1:
                 return False
+            db.execute("DELETE FROM paused WHERE play_id = ?", (receipt.play_id,))
+            if db.execute("SELECT 1 FROM receipt WHERE play_id = ?", (receipt.play_id,)).fetchone():
+                return False  # its row was lost and listed anew: the play is closed all the same
             db.execute(
                 "INSERT INTO receipt (seq, play_id, body, hash, previous_hash, signature)"
                 " VALUES (?,?,?,?,?,?)",
@@ -180,6 +209,19 @@ class Store:
             (limit,),
         )
         return [SignedReceipt(*row) for row in rows]
+
+    def newest_receipt(self) -> SignedReceipt | None:
+        """The end of the chain."""
+        rows = self._db.rows(
+            "SELECT seq, play_id, body, hash, previous_hash, signature FROM receipt"
+            " ORDER BY seq DESC LIMIT 1"
+        )
+        return SignedReceipt(*rows[0]) if rows else None
+
+    def count_unsent(self) -> int:
+        """How many receipts the server has not acknowledged."""
+        rows = self._db.rows("SELECT COUNT(*) FROM receipt WHERE acknowledged_at IS NULL")
+        return int(rows[0][0])
 
     def acknowledge(self, seq: int, now: datetime) -> int:
         """The server has committed everything up to ``seq``; returns how many that were."""
@@ -222,41 +264,31 @@ class Store:
         with self._db.write() as db:
             db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
-    def prune(self, before: datetime) -> None:
-        """Forget ended plays and acknowledged receipts of plays before ``before``."""
-        end = self.chain_end()
+    def prune(self, before: datetime, listed: Collection[int] = ()) -> None:
+        """Forget ended plays before ``before`` and their acknowledged receipts.
+
+        ``listed``: plays a list still names; forgotten, they would come back and sound again.
+        """
+        end, moment = self.chain_end(), iso(before)
         with self._db.write() as db:
+            over = db.execute(
+                "SELECT play_id FROM play WHERE state NOT IN ('waiting', 'sounding')"
+                " AND starts_at < ? AND make_up_until < ?",
+                (moment, moment),
+            ).fetchall()
+            kept = set(listed)
+            gone = [row for row in over if row[0] not in kept]
+            db.executemany("DELETE FROM play WHERE play_id = ?", gone)
             db.execute(
-                "DELETE FROM receipt WHERE acknowledged_at < ? AND seq <> ?",
-                (iso(before), end[0] if end else 0),
+                "DELETE FROM receipt WHERE acknowledged_at < ? AND seq <> ?"
+                " AND play_id NOT IN (SELECT play_id FROM play)",
+                (moment, end[0] if end else 0),
             )
             db.execute(
-                "DELETE FROM play WHERE state NOT IN ('waiting', 'sounding') AND starts_at < ?"
-                " AND make_up_until < ?",
-                (iso(before), iso(before)),
+                "DELETE FROM ending WHERE noted_at < ?"
+                " AND play_id NOT IN (SELECT play_id FROM play)",
+                (moment,),
             )
-
-
-def _play_row(play: PlannedPlay) -> tuple[object, ...]:
-    clip = play.clip
-    return (
-        play.play_id, play.revision, iso(play.starts_at), iso(play.make_up_until), play.priority,
-        play.programme, play.title, clip.sha256, clip.size_bytes, clip.duration_ms, clip.media_type,
-    )  # fmt: skip
-
-
-def _play(row: tuple[object, ...]) -> PlannedPlay:
-    number, revision, starts, until, priority, programme, title, *clip = row[:11]
-    return PlannedPlay(
-        play_id=int(str(number)),
-        revision=int(str(revision)),
-        starts_at=parse(str(starts)),
-        make_up_until=parse(str(until)),
-        priority=int(str(priority)),
-        programme=str(programme),
-        title=str(title),
-        clip=ClipRef(str(clip[0]), int(str(clip[1])), int(str(clip[2])), str(clip[3])),
-    )
 
 
 def _receipt_row(receipt: SignedReceipt) -> tuple[object, ...]:

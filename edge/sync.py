@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime
 
-import soundfile as sf
-
-from edge import health
 from edge.cache import Cache
 from edge.client import Client
+from edge.clips import Clips
 from edge.clock import Clock, instant
 from edge.config import Identity, Settings
-from edge.errors import (
-    ClipDamaged,
-    DiskFull,
-    ManifestRefused,
-    ServerRefused,
-    ServerUnreachable,
-)
+from edge.errors import ManifestRefused, ServerRefused, ServerUnreachable
+from edge.guided import GuidedClock
 from edge.health import Problems
 from edge.manifest import Manifest, check_succession, verify
-from edge.plan import Entry
 from edge.receipts import ReceiptBook
+from edge.sounded import pack_sounded
 from edge.store import Store
 
 log = logging.getLogger(__name__)
 _SHUT_OUT = (401, 403)
+_REVOKED = "revoked"
+_BEFORE_ANY_LIST = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 100
 _FIRST_RETRY_S = 2.0
-_TRIES_PER_CLIP = 3
-_LARGEST_SOUNDED_BYTES = 20_000_000
-_OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 
 
 class Syncer:
@@ -53,22 +44,27 @@ class Syncer:
         clock: Clock,
         sink_kind: str,
         news: Callable[[], None],
+        whole: Callable[[], None] = lambda: None,
     ) -> None:
+        """``news`` is called when plays changed, ``whole`` after a round that left nothing out."""
         self._identity = identity
         self._settings = settings
         self._client = client
         self._store = store
         self._cache = cache
+        self._clips = Clips(client, store, cache, problems, has_news=self._has_news)
         self._book = book
         self._problems = problems
         self._clock = clock
         self._sink_kind = sink_kind
         self._news = news
+        self._whole = whole
         self._woken = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._etag: str | None = None
-        self._health_due_s = 0.0
+        self._asked_s = time.monotonic()
+        self._chokes_on_receipts = False
         self.manifest: Manifest | None = None
 
     def restore(self) -> None:
@@ -78,7 +74,8 @@ class Syncer:
         try:
             self.manifest = self._verify(envelope)
         except ManifestRefused as refused:
-            log.warning("no valid manifest is kept here (%s): nothing sounds before one", refused)
+            why = refused if envelope else "there was none yet"
+            log.warning("no list of plays is kept here (%s): nothing sounds before one", why)
             nothing = Manifest(self._identity.area_code, 0, now, now, ())
             self._explain(self._store.accept(nothing, b"", now))
             return
@@ -101,13 +98,26 @@ class Syncer:
 
     def sync_once(self) -> None:
         """One round. Raises EdgeError when the server cannot be reached or refuses the box."""
-        self._send_receipts()
         self._fetch_manifest()
-        whole = self._fetch_clips()
+        self._send_receipts_before_clips()
+        whole = self._clips.fetch()
+        if self._woken.is_set():
+            return
         self._send_receipts()
+        self._chokes_on_receipts = False
         self._send_sounded()
         if whole:
-            self._send_health()
+            self._whole()
+
+    def is_beyond_belief(self, clock: GuidedClock) -> bool:
+        """Whether the clock stands where nothing of the list can be and nobody vouches for it."""
+        over_at = self.manifest.valid_until.timestamp() if self.manifest else None
+        return over_at is not None and clock.cannot_be_believed(over_at)
+
+    def resync(self) -> None:
+        """Fetch the list anew, also when the server takes it for known."""
+        self._etag = None
+        self.wake()
 
     def _run(self) -> None:
         retry_s = _FIRST_RETRY_S
@@ -118,16 +128,61 @@ class Syncer:
             if self._stopped.is_set():
                 return
             try:
-                self.sync_once()
-                self._problems.settle("server")
-                wait_s, retry_s = self._settings.poll_s, _FIRST_RETRY_S
-            except (ServerUnreachable, ServerRefused) as error:
-                log.warning("no round with the server: %s", error)
-                self._problems.raise_("server", str(error))
-                wait_s, retry_s = retry_s, min(retry_s * 2, self._settings.poll_s)
+                went_well = self._went_well()
             except Exception:
                 log.exception("a round with the server failed; trying again")
+                went_well = False
+            if went_well:
+                wait_s, retry_s = self._until_next_poll_s(), _FIRST_RETRY_S
+            else:
                 wait_s, retry_s = retry_s, min(retry_s * 2, self._settings.poll_s)
+
+    def _went_well(self) -> bool:
+        try:
+            self.sync_once()
+        except (ServerUnreachable, ServerRefused) as error:
+            log.warning("no round with the server: %s", error)
+            self._problems.raise_("server", str(error))
+            self._forget_if_revoked(error)
+            return False
+        self._problems.settle("server")
+        return True
+
+    def _until_next_poll_s(self) -> float:
+        return max(0.0, self._asked_s + self._settings.poll_s - time.monotonic())
+
+    def _has_news(self) -> bool:
+        """Woken; or the list is a poll old: where nothing wakes the box, nothing else tells."""
+        return self._woken.is_set() or self._until_next_poll_s() == 0
+
+    def _forget_if_revoked(self, error: Exception) -> None:
+        """Shut out by a person: nothing here may sound any more. A server that merely does not
+        know the box (it came back from a backup) says another word, and the plays stay.
+        """
+        if not isinstance(error, ServerRefused) or error.code != _REVOKED:
+            return
+        self._problems.raise_("revoked", "this player was shut out; enrol it with a new code")
+        if self._store.fact("manifest"):
+            log.error("this player was shut out: it falls silent and forgets its sound")
+            self._etag = None
+            now = instant(self._clock.wall_s())
+            # Older than any list, so that it calls off whatever is known or sounding.
+            self.manifest = Manifest(self._identity.area_code, 0, _BEFORE_ANY_LIST, now, ())
+            self._explain(self._store.accept(self.manifest, b"", now))
+            self._news()
+        self._cache.clear()  # again each time: the disk may have refused
+
+    def _send_receipts_before_clips(self) -> None:
+        """What the server chokes on must keep no sound from the village: it waits until after."""
+        if self._chokes_on_receipts:
+            return
+        try:
+            self._send_receipts()
+        except (ServerUnreachable, ServerRefused) as error:
+            if not error.again:
+                raise
+            log.warning("receipts wait until the sound is here: %s", error)
+            self._chokes_on_receipts = True
 
     def _send_receipts(self) -> None:
         while waiting := self._store.receipts(unsent_only=True, limit=_BATCH):
@@ -152,6 +207,7 @@ class Syncer:
 
     def _fetch_manifest(self) -> None:
         fetched = self._client.manifest(self._etag)
+        self._asked_s = time.monotonic()
         if fetched is None:
             return
         now = instant(self._clock.wall_s())
@@ -162,11 +218,20 @@ class Syncer:
             log.error("manifest refused (%s): %s", refused.code, refused)
             self._problems.raise_("manifest", f"{refused.code}: {refused}")
             return
-        due = self._store.accept(found, fetched.envelope, now)
-        self.manifest, self._etag = found, fetched.etag
+        due = self._take_over(found, fetched.envelope, now)
+        self._etag = fetched.etag
         self._explain(due)
         self._problems.settle("manifest")
         self._news()
+
+    def _take_over(self, found: Manifest, envelope: bytes, now: datetime) -> list[int]:
+        before, self.manifest = self.manifest, found
+        # In force before it is kept: what begins by it at once is not called off by the last one.
+        try:
+            return self._store.accept(found, envelope, now)
+        except BaseException:
+            self.manifest = before
+            raise
 
     def _verify(self, envelope: bytes) -> Manifest:
         return verify(
@@ -179,50 +244,13 @@ class Syncer:
         now = instant(self._clock.wall_s())
         for play_id in due:
             play = self._store.play(play_id)
-            self._book.missed(play, "withdrawn", now, sink=self._sink_kind, synchronised=None)
-
-    def _fetch_clips(self) -> bool:
-        """Fetch in the order of use; False when news broke in."""
-        entries = self._store.open_entries()
-        for place, entry in enumerate(entries):
-            if self._woken.is_set():
-                return False
-            if self._cache.has(entry.play.clip):
-                continue
-            try:
-                self._fetch_clip(entry, entries[: place + 1])
-                self._problems.settle("disk")
-            except DiskFull as error:
-                log.error("clips stay behind: %s", error)
-                self._problems.raise_("disk", str(error))
-                return True
-            except (ClipDamaged, ServerRefused) as error:
-                log.error("clip of play %s: %s", entry.play.play_id, error)
-            except ServerUnreachable:
-                if self._woken.is_set():
-                    return False
-                raise
-        return True
-
-    def _fetch_clip(self, entry: Entry, needed_first: list[Entry]) -> None:
-        clip = entry.play.clip
-        self._cache.make_room(clip.size_bytes, {e.play.clip.sha256 for e in needed_first})
-        for attempt in range(_TRIES_PER_CLIP):
-            try:
-                self._client.fetch_clip(clip, self._cache.path(clip.sha256), self._woken.is_set)
-            except ClipDamaged:
-                self._cache.mark_damaged(clip.sha256)
-                if attempt + 1 == _TRIES_PER_CLIP:
-                    raise
-            else:
-                self._cache.mark_fetched(clip.sha256)
-                return
+            self._book.missed(play, "withdrawn", now, sink=self._sink_kind)
 
     def _send_sounded(self) -> None:
         if not self._settings.send_sounded:
             return
         for play_id, file in self._store.sounded_waiting():
-            if self._woken.is_set():
+            if self._has_news():
                 return
             packed = pack_sounded(file)
             if packed is not None:
@@ -233,38 +261,3 @@ class Syncer:
                         raise
                     log.warning("the sound of play %s is not wanted: %s", play_id, error)
             self._store.sounded_done(play_id)
-
-    def _send_health(self) -> None:
-        now_s = self._clock.mono_s()
-        if now_s < self._health_due_s:
-            return
-        self._client.post_health(
-            health.report(
-                self._store,
-                self._cache,
-                self._problems,
-                sink=self._sink_kind,
-                version=self.manifest.version if self.manifest else None,
-                now_s=self._clock.wall_s(),
-            )
-        )
-        self._health_due_s = now_s + self._settings.health_s
-
-
-def pack_sounded(file: Path) -> tuple[bytes, str] | None:
-    """The WAV as Ogg Opus and the instant of its first sample; None if it is gone or too large."""
-    packed = io.BytesIO()
-    try:
-        facts = json.loads(file.with_suffix(".json").read_bytes())
-        with sf.SoundFile(file) as wav:
-            if wav.samplerate not in _OPUS_RATES_HZ:
-                return None
-            with sf.SoundFile(packed, "w", wav.samplerate, 1, format="OGG", subtype="OPUS") as opus:
-                for block in wav.blocks(wav.samplerate, dtype="float32"):
-                    opus.write(block)
-                    if packed.tell() > _LARGEST_SOUNDED_BYTES:
-                        return None
-    except (OSError, ValueError, sf.LibsndfileError) as error:
-        log.info("what was sounded is no longer here: %s", error)
-        return None
-    return packed.getvalue(), str(facts["first_sample_at"])

@@ -6,7 +6,8 @@ started, or whose result is known, is never touched.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,17 +16,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from core import outbox
+from core import id_floor, outbox
 from core.clock import utc_now
 from recordings.models import Clip, Episode
 from schedule import rundown, slots
-from schedule.models import Play, Slot
+from schedule.models import Play, Slot, SlotVillage
 
 LOOK_BACK = timedelta(days=31)
 """How far back days are explained on which the server did not run."""
 
 NOT_PLANNED = "not_planned"
 OPEN_STATES = ("planned", "published")
+_NOTHING = (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class _Wanted:
     episode_id: int | None
     clip_sha256: str | None
     duration_ms: int | None
+    priority: int
+    volume_percent: int
+    on_interrupt: str
 
     def values(self) -> dict[str, Any]:
         return dict(self.__dict__)
@@ -77,9 +82,24 @@ def slot_ids_of_programme(session: Session, programme_id: int) -> list[int]:
 
 
 def is_settled(session: Session, slot_id: int, until: datetime) -> bool:
-    """Whether ``plan_slot`` would find nothing to do (reads only)."""
+    """Whether ``plan_slot`` would find nothing to do (reads only).
+
+    It is asked each minute: plays that are alike are counted, not read one by one.
+    """
     slot = session.get(Slot, slot_id)
-    return slot is None or not _compare(session, slot, until)
+    if slot is None:
+        return True
+    now = utc_now()
+    alike = _alike(session, slot, now)
+    wanted = _wanted(session, slot, now, until, [row.local_date for row in alike])
+    villages = len(slots.villages(session, slot.id)) if slot.active else 0
+    changes, known = _Changes(), Counter[date]()
+    for row in alike:
+        known[row.local_date] += row.number if row.has_village else 0
+        if row.untouched:
+            _judge(changes, row, wanted.get(row.local_date) if row.has_village else None, now)
+    days = [day for day, target in wanted.items() if target.starts_at <= until]
+    return not changes and all(known[day] == villages for day in days)
 
 
 def plan_slot(session: Session, slot_id: int, until: datetime) -> int:
@@ -91,7 +111,7 @@ def plan_slot(session: Session, slot_id: int, until: datetime) -> int:
     if not changes:
         return 0
     if changes.insert:
-        session.execute(_insert_new(session), changes.insert)
+        session.execute(_insert_new(session), _numbered(session, changes.insert))
     now = utc_now()
     for wanted, ids in changes.update.items():
         session.execute(
@@ -111,6 +131,20 @@ def _insert_new(session: Session) -> Any:
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert(Play) if dialect == "postgresql" else sqlite.insert(Play)
     return insert.on_conflict_do_nothing(index_elements=["slot_id", "area_code", "local_date"])
+
+
+def highest_given(session: Session) -> int:
+    """The highest number that a play has, or may have had before a backup was restored."""
+    highest = session.scalar(sa.select(sa.func.max(Play.id))) or 0
+    return max(highest, id_floor.value(session, Play.__tablename__))
+
+
+def _numbered(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """SQLite counts on from its highest row, which may lie below the floor; a sequence does not."""
+    floor = id_floor.value(session, Play.__tablename__)
+    if session.get_bind().dialect.name != "sqlite" or highest_given(session) > floor:
+        return rows
+    return [{"id": number, **row} for number, row in enumerate(rows, floor + 1)]
 
 
 def _untouched(now: datetime) -> sa.ColumnElement[bool]:
@@ -137,20 +171,7 @@ def _still_open(ids: list[int], now: datetime) -> sa.Update:
 
 def _compare(session: Session, slot: Slot, until: datetime) -> _Changes:
     now = utc_now()
-    rows = session.execute(
-        sa.select(
-            Play.id,
-            Play.area_code,
-            Play.local_date,
-            Play.state,
-            Play.starts_at,
-            Play.make_up_until,
-            Play.episode_id,
-            Play.clip_sha256,
-            Play.duration_ms,
-            _untouched(now).label("untouched"),
-        ).where(Play.slot_id == slot.id, Play.starts_at > now - LOOK_BACK)
-    ).all()
+    rows: Sequence[Any] = session.execute(_plays(slot, now)).all()
     wanted = _wanted(session, slot, now, until, [row.local_date for row in rows])
     villages = slots.villages(session, slot.id) if slot.active else []
     changes, known = _Changes(), set()
@@ -167,15 +188,49 @@ def _compare(session: Session, slot: Slot, until: datetime) -> _Changes:
     return changes
 
 
+def _plays(slot: Slot, now: datetime) -> sa.Select[*tuple[Any, ...]]:
+    """Plays of a slot that are looked at."""
+    return sa.select(
+        Play.id,
+        Play.area_code,
+        Play.local_date,
+        Play.state,
+        Play.starts_at,
+        Play.make_up_until,
+        Play.episode_id,
+        Play.clip_sha256,
+        Play.duration_ms,
+        Play.priority,
+        Play.volume_percent,
+        Play.on_interrupt,
+        _untouched(now).label("untouched"),
+    ).where(Play.slot_id == slot.id, Play.starts_at > now - LOOK_BACK)
+
+
+def _alike(session: Session, slot: Slot, now: datetime) -> Sequence[Any]:
+    """The same plays as one row for all that differ in nothing but their village: ``number`` of
+    them, ``id`` and ``area_code`` of one; ``has_village``: the slot is for their villages."""
+    is_for = sa.and_(SlotVillage.slot_id == Play.slot_id, SlotVillage.area_code == Play.area_code)
+    has_village = SlotVillage.area_code.is_not(None).label("has_village")
+    each = _plays(slot, now).outerjoin(SlotVillage, is_for).add_columns(has_village).subquery()
+    same = [column for column in each.c if column.key not in ("id", "area_code")]
+    return session.execute(
+        sa.select(
+            *same,
+            sa.func.min(each.c.id).label("id"),
+            sa.func.min(each.c.area_code).label("area_code"),
+            sa.func.count().label("number"),
+        ).group_by(*same)
+    ).all()
+
+
 def _judge(changes: _Changes, row: Any, target: _Wanted | None, now: datetime) -> None:
     if target is None:
         if row.state != "cancelled" and row.starts_at > now:
             changes.cancel.append(row.id)
             changes.areas.add(row.area_code)
         return
-    present = _Wanted(
-        row.starts_at, row.make_up_until, row.episode_id, row.clip_sha256, row.duration_ms
-    )
+    present = _Wanted(**{name: getattr(row, name) for name in target.values()})
     if (row.state == "cancelled" or target != present) and target.make_up_until > now:
         changes.update[target].append(row.id)
         changes.areas.add(row.area_code)
@@ -188,7 +243,6 @@ def _row(slot: Slot, area_code: str, day: date, target: _Wanted, now: datetime) 
         "area_code": area_code,
         "local_date": day,
         **target.values(),
-        "priority": 50,
         "state": "missed" if over else "planned",
         "reason": NOT_PLANNED if over else None,
         "revision": 1,
@@ -202,12 +256,17 @@ def _wanted(
         return {}
     last = max([rundown.local_date_of(until, slot.zone), *known_dates])
     first = rundown.local_date_of(max(slot.effective_from, now - LOOK_BACK), slot.zone)
-    episode = newest_approved(session, slot.programme_id)
+    episode_id, clip_sha256, duration_ms = newest_approved(session, slot.programme_id) or _NOTHING
     return {
         found.local_date: _Wanted(
             found.starts_at,
             found.starts_at + timedelta(minutes=slot.make_up_minutes),
-            *(episode or (None, None, None)),
+            episode_id,
+            clip_sha256,
+            duration_ms,
+            slot.priority,
+            slot.volume_percent,
+            slot.on_interrupt,
         )
         for found in rundown.occurrences(slots.recurrence(slot), first, last)
         if found.starts_at > slot.effective_from and found.starts_at > now - LOOK_BACK

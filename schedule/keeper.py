@@ -6,8 +6,6 @@ dies. It sweeps once at the start and then each minute, and says so when a minut
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from datetime import UTC, timedelta
 from typing import Any
@@ -23,8 +21,8 @@ from core.database import Database
 from schedule import horizon
 
 LEASE = "scheduler"
-LEASE_S = 150
 EVERY_S = 60
+LOOK_S = leases.TTL_S / leases.RENEWALS
 log = structlog.get_logger("schedule.keeper")
 
 
@@ -33,16 +31,18 @@ class Keeper:
 
     name = "scheduler"
 
-    def __init__(self, database: Database, *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, database: Database, duty: leases.Duty | None = None, *, every_s: float = EVERY_S
+    ) -> None:
         self._database = database
+        self._duty = duty or leases.Duty(database, LEASE)
         self._every_s = every_s
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
         self._stopped = threading.Event()
         self.on_duty = False
         self.missed_wakes = 0
 
     def run_forever(self) -> None:
-        """Work until ``stop``; gives the duty back at the end."""
+        """Work until ``stop``; then it gives the duty back."""
         scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1}
         )
@@ -53,10 +53,12 @@ class Keeper:
         )
         scheduler.start()
         try:
-            self._stopped.wait()
+            while not self._stopped.wait(LOOK_S):
+                self._look()
         finally:
             scheduler.shutdown(wait=True)
-            self._give_back()
+            if self._stopped.is_set():  # after an error it begins again, and others share the duty
+                self._give_back()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -64,11 +66,21 @@ class Keeper:
     def sweep(self) -> int:
         """Make what is missing, if the duty is ours; returns how many plays changed."""
         try:
-            self.on_duty = leases.hold(self._database, LEASE, self._holder, LEASE_S)
+            self.on_duty = self._duty.is_ours()
             return self._make() if self.on_duty else 0
         except sa.exc.SQLAlchemyError as error:
             log.warning("the scheduler waits for the database", error=str(error)[:200])
             return 0
+
+    def _look(self) -> None:
+        """Keep the duty alive between two sweeps; sweep at once when it has just become ours."""
+        try:
+            came = self._duty.is_ours() and not self.on_duty
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("the scheduler waits for the database", error=str(error)[:200])
+            return
+        if came:
+            self.sweep()
 
     def _make(self) -> int:
         until = utc_now() + timedelta(days=settings.load().play_horizon_days)
@@ -93,6 +105,6 @@ class Keeper:
 
     def _give_back(self) -> None:
         try:
-            leases.release(self._database, LEASE, self._holder)
+            self._duty.give_back()
         except sa.exc.SQLAlchemyError as error:
             log.warning("the scheduler's duty could not be given back", error=str(error)[:200])

@@ -30,6 +30,10 @@ class Slot(Base):
     first_date: Mapped[date]
     last_date: Mapped[date]
     make_up_minutes: Mapped[int] = mapped_column(default=60)
+    priority: Mapped[int] = mapped_column(default=50)  # the ladder of broadcast: 10-70
+    volume_percent: Mapped[int] = mapped_column(default=100)
+    on_interrupt: Mapped[str] = mapped_column(sa.String(8), default="restart")
+    """What becomes of a play that something more urgent broke off: resume, restart, skip."""
     active: Mapped[bool] = mapped_column(default=True)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     created_at: Mapped[datetime]
@@ -64,6 +68,8 @@ class Play(Base):
     clip_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     duration_ms: Mapped[int | None]
     priority: Mapped[int] = mapped_column(default=50)
+    volume_percent: Mapped[int] = mapped_column(default=100)
+    on_interrupt: Mapped[str] = mapped_column(sa.String(8), default="restart")
     state: Mapped[str] = mapped_column(sa.String(10), default="planned", index=True)
     reason: Mapped[str | None] = mapped_column(sa.String(60))
     started_at: Mapped[datetime | None]
@@ -72,4 +78,25 @@ class Play(Base):
     sounded_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     revision: Mapped[int] = mapped_column(default=1)
 
-    __table_args__ = (sa.UniqueConstraint("slot_id", "area_code", "local_date"),)
+    __table_args__ = (
+        sa.UniqueConstraint("slot_id", "area_code", "local_date"),
+        sa.Index("ix_play_area_code_starts_at", "area_code", "starts_at"),
+    )
+
+
+class VillageQuiet(Base):
+    """静音: a village head's order; plays of the village that start within it are left out.
+
+    Emergency overrides are not bound by it. ``lifted_at``: ended early.
+    """
+
+    __tablename__ = "village_quiet"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    area_code: Mapped[str] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    lifted_at: Mapped[datetime | None]
+    ordered_by_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"))
+    channel: Mapped[str] = mapped_column(sa.String(6))  # phone, page
+    created_at: Mapped[datetime]

@@ -41,6 +41,12 @@ def instant(local_date: date, local_time: time, zone: str) -> datetime | None:
     return resolved if resolved.astimezone(ZoneInfo(zone)).date() == local_date else None
 
 
+def midnight(day: date, zone: str, *, days_later: int = 0) -> datetime:
+    """The instant (UTC) at which ``day`` (or a later one) begins on the town's calendar."""
+    begin = datetime.combine(day + days_later * ONE_DAY, time.min, tzinfo=ZoneInfo(zone))
+    return begin.astimezone(UTC)
+
+
 def local_date_of(moment: datetime, zone: str) -> date:
     """The date on the town's calendar at ``moment``."""
     return moment.astimezone(ZoneInfo(zone)).date()

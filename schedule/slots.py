@@ -15,13 +15,15 @@ from core.auth import Actor
 from core.clock import utc_now
 from core.database import claimed
 from core.errors import N_, Conflict, Forbidden, InvalidInput, NotFound
-from core.models import Area
 from recordings.models import Programme
 from schedule import rundown
 from schedule.models import Slot, SlotVillage
 
 MAX_MAKE_UP_MINUTES = 24 * 60
 MAX_NAME = 80
+PRIORITIES = {"programme": 50, "notice": 70, "fill": 10}
+"""What a slot may be, and its place on the ladder; above them are live addresses and overrides."""
+ON_INTERRUPT = ("resume", "restart", "skip")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class SlotPlan:
     villages: Sequence[str]
     name: str = ""
     make_up_minutes: int = 60
+    priority: int = PRIORITIES["programme"]
+    volume_percent: int = 100
+    on_interrupt: str = "restart"
 
     @property
     def recurrence(self) -> rundown.Recurrence:
@@ -119,7 +124,7 @@ def get(session: Session, actor: Actor, slot_id: int) -> Slot:
     """A slot that concerns at least one village of the actor's area, else NotFound."""
     actor.require("schedule.read")
     slot = session.get(Slot, slot_id)
-    if slot is None or not _own(session, actor).intersection(villages(session, slot_id)):
+    if slot is None or not actor.reach(session).intersection(villages(session, slot_id)):
         raise NotFound(N_("There is no such slot."))
     return slot
 
@@ -128,7 +133,7 @@ def get_for_edit(session: Session, actor: Actor, slot_id: int) -> Slot:
     """A slot whose villages all lie in the actor's area; Forbidden when only some do."""
     actor.require("schedule.edit")
     slot = session.get(Slot, slot_id)
-    own, concerned = _own(session, actor), set(villages(session, slot_id))
+    own, concerned = actor.reach(session), set(villages(session, slot_id))
     if slot is None or not own & concerned:
         raise NotFound(N_("There is no such slot."))
     if not concerned <= own:
@@ -136,10 +141,6 @@ def get_for_edit(session: Session, actor: Actor, slot_id: int) -> Slot:
             N_("This slot also serves villages of another area. Ask the level above to change it.")
         )
     return slot
-
-
-def _own(session: Session, actor: Actor) -> set[str]:
-    return areas.below(session, actor.area_code) if actor.area_code else set()
 
 
 def _check(session: Session, actor: Actor, plan: SlotPlan) -> Programme:
@@ -156,8 +157,9 @@ def _check(session: Session, actor: Actor, plan: SlotPlan) -> Programme:
         raise InvalidInput(
             N_("Missed plays can be made up for 0 to 1440 minutes."), field="make_up_minutes"
         )
+    _check_sound(plan)
     _check_dates(plan)
-    _check_villages(session, actor, plan.villages)
+    actor.require_villages(session, plan.villages)
     return programme
 
 
@@ -168,6 +170,17 @@ def _may_use(session: Session, actor: Actor, programme: Programme) -> bool:
     return actor.area_code is not None and actor.area_code in areas.below(
         session, programme.area_code
     )
+
+
+def _check_sound(plan: SlotPlan) -> None:
+    if plan.priority not in PRIORITIES.values():
+        raise InvalidInput(N_("Choose how important it is."), field="priority")
+    if not 1 <= plan.volume_percent <= 100:
+        raise InvalidInput(N_("The volume is a number from 1 to 100."), field="volume_percent")
+    if plan.on_interrupt not in ON_INTERRUPT:
+        raise InvalidInput(
+            N_("Choose what happens when something urgent breaks in."), field="on_interrupt"
+        )
 
 
 def _check_dates(plan: SlotPlan) -> None:
@@ -191,16 +204,6 @@ def _check_dates(plan: SlotPlan) -> None:
         )
 
 
-def _check_villages(session: Session, actor: Actor, codes: Sequence[str]) -> None:
-    if not codes:
-        raise InvalidInput(N_("Choose at least one village."), field="villages")
-    known = set(
-        session.scalars(sa.select(Area.code).where(Area.level == "village", Area.code.in_(codes)))
-    )
-    if not set(codes) <= known & _own(session, actor):
-        raise NotFound(N_("There is no such village in your area."))
-
-
 def _fill(slot: Slot, plan: SlotPlan, programme: Programme) -> None:
     slot.programme_id = programme.id
     slot.name = plan.name.strip() or programme.name
@@ -208,6 +211,8 @@ def _fill(slot: Slot, plan: SlotPlan, programme: Programme) -> None:
     slot.weekdays = sorted(set(plan.weekdays))
     slot.first_date, slot.last_date = plan.first_date, plan.last_date
     slot.make_up_minutes = plan.make_up_minutes
+    slot.priority, slot.volume_percent = plan.priority, plan.volume_percent
+    slot.on_interrupt = plan.on_interrupt
 
 
 def _set_villages(session: Session, slot_id: int, codes: Sequence[str]) -> None:

@@ -15,14 +15,20 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """Signs one server certificate. ``ca``, ``cert``, ``key``: PEM files."""
 
-    def __init__(self, folder: Path, addresses: tuple[str, ...] = ("127.0.0.1",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        addresses: tuple[str, ...] = ("127.0.0.1",),
+        valid_until: datetime | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ca, self.cert, self.key = (folder / f for f in ("ca.pem", "cert.pem", "key.pem"))
         ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Town test CA")])
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "town.test")])
         # Long both ways: tests turn the clock by days.
-        since, until = datetime.now(UTC) - timedelta(days=30), datetime.now(UTC) + timedelta(400)
+        since = datetime.now(UTC) - timedelta(days=30)
+        until = valid_until or datetime.now(UTC) + timedelta(days=400)
 
         def builder(
             subject: x509.Name, public: ec.EllipticCurvePublicKey

@@ -8,6 +8,7 @@ import json
 import random
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,20 +45,32 @@ class FakeServer:
     receipts: dict[int, dict[str, Any]] = field(default_factory=dict)
     sounded: dict[int, bytes] = field(default_factory=dict)
     health: list[dict[str, Any]] = field(default_factory=list)
+    approved: bool = True
+    commands: list[dict[str, str]] = field(default_factory=list)
+    answers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    releases: dict[str, bytes] = field(default_factory=dict)
+    revoked: bool = False
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     sent_bytes: int = 0
     # misbehaviour
     down: bool = False
     cut_between: tuple[int, int] | None = None
     corrupt_clips: int = 0
+    clip_pause_s: float = 0.0
+    """Before each 64 KB of a clip: a thin line."""
     drop_answers_to: set[str] = field(default_factory=set)
     hold: threading.Event | None = None
     held: threading.Event = field(default_factory=threading.Event)
     receipts_status: int = 200
+    ahead: timedelta = timedelta(0)
 
     public_key: Ed25519PublicKey | None = None
     token: str = "token-1"
     chance: random.Random = field(default_factory=lambda: random.Random(3))
+
+    def now(self) -> datetime:
+        """By the server's own clock."""
+        return datetime.now(UTC) + self.ahead
 
     @contextmanager
     def running(self) -> Iterator[FakeServer]:
@@ -183,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 20
     town: FakeServer
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(timestamp or self.town.now().timestamp())
+
     def log_message(self, *_arguments: Any) -> None:
         pass
 
@@ -194,6 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._manifest()
         elif path.startswith("/clips/"):
             self._clip(path.removeprefix("/clips/"))
+        elif path.startswith("/releases/"):
+            self._file(self.town.releases.get(path.removeprefix("/releases/")))
         else:
             self._answer(404, {"title": "Not found"})
 
@@ -218,6 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
             town.sounded[int(path.split("/")[2])] = content
         elif path == "/health":
             town.health.append(json.loads(content))
+            answer = {"ok": True, "approved": town.approved, "commands": town.commands}
+            answer["now"] = town.now().isoformat()
+        elif path.startswith("/commands/"):
+            said = json.loads(content)
+            town.answers[path.split("/")[2]] = (said["result"], said["detail"])
         if path in town.drop_answers_to:
             self._hang_up()
             return
@@ -230,6 +253,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return False
         token = self.headers.get("Authorization")
+        if town.revoked and not self.path.endswith("/enrol"):
+            self._answer(401, {"title": "Shut out", "code": "revoked"})
+            return False
         if not self.path.endswith("/enrol") and token != f"Bearer {town.token}":
             self._answer(401, {"title": "Unknown player"})
             return False
@@ -254,6 +280,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _manifest(self) -> None:
         content = self.town.envelope or self.town.publish()
+        if not self.town.approved:
+            content = self.town.signed(self.town.payload(plays=[]))
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         if self.headers.get("If-None-Match") == etag:
             self.send_response(304)
@@ -264,11 +292,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, content, {"ETag": etag})
 
     def _clip(self, sha256: str) -> None:
+        self._file(self.town.clips.get(sha256))
+
+    def _file(self, content: bytes | None) -> None:
         town = self.town
-        if sha256 not in town.clips:
+        if content is None:
             self._answer(404, {"title": "Not found"})
             return
-        content, start, status = town.clips[sha256], 0, 200
+        sha256, start, status = hashlib.sha256(content).hexdigest(), 0, 200
         headers = {"ETag": f'"{sha256}"', "Accept-Ranges": "bytes"}
         wanted = self.headers.get("Range")
         if wanted and self.headers.get("If-Range") in (None, f'"{sha256}"'):
@@ -283,7 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body[:cut])
+        for begin in range(0, cut, 1 << 16):
+            time.sleep(town.clip_pause_s)
+            self.wfile.write(body[begin : min(begin + (1 << 16), cut)])
         town.sent_bytes += len(body[:cut])
         if cut < len(body):
             self._hang_up()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from edge.manifest import ClipRef, PlannedPlay
+from edge.plan import Limits, QuietHours
 
 EIGHT = datetime(2026, 6, 1, 0, 0, tzinfo=UTC)  # 08:00 in the village
 
@@ -33,3 +35,11 @@ def play(
         title=f"第{play_id}期",
         clip=ClipRef(sha256, 1000, int(lasts * 1000), "audio/ogg"),
     )
+
+
+def quiet(start: str, end: str) -> Limits:
+    """Limits of a box that is quiet between these local times."""
+    hours = QuietHours(
+        time.fromisoformat(start), time.fromisoformat(end), ZoneInfo("Asia/Shanghai")
+    )
+    return Limits(quiet=hours)

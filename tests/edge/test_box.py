@@ -15,10 +15,11 @@ import pytest
 
 from edge import device
 from edge.box import Box
-from edge.clock import Timeline, instant
+from edge.clock import Timeline, instant, iso
 from edge.config import Home, Identity
-from edge.errors import SinkFailed
+from edge.errors import CardAway, SinkFailed
 from edge.follow import Follower
+from edge.plan import MAX_ATTEMPTS
 from edge.sinks import Sounded
 from edge.store import Store
 from tests.edge.authority import Authority
@@ -38,7 +39,7 @@ class ObedientSink:
     def __init__(self, clock: TurnableClock) -> None:
         self.clock = clock
         self.may_end = threading.Event()
-        self.failures = 0
+        self.failures, self.failure = 0, SinkFailed("told to fail")
         self.begins = True
         self.order: list[int] = []
 
@@ -48,7 +49,7 @@ class ObedientSink:
         self.order.append(play_id)
         if self.failures:
             self.failures -= 1
-            raise SinkFailed("told to fail")
+            raise self.failure
         frame = 0
         while not source.done:
             if source.begun or not self.begins:
@@ -144,6 +145,10 @@ class Village:
 def village(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Village]:
     village = Village(tmp_path)
     monkeypatch.setattr(device, "choose", lambda *_: village.sink)
+    # The clock is turned by hand while the stand-in for a card takes nothing.
+    monkeypatch.setattr(Follower, "mostly_lost", False)
+    # Nobody keeps this machine's clock, and no server will ever speak: what is late is known.
+    monkeypatch.setattr("edge.guided.PATIENCE_S", 0.0)
     yield village
     for box in village.boxes:
         box.close()
@@ -154,13 +159,18 @@ Plan = Callable[..., None]
 
 @pytest.fixture
 def plan(village: Village) -> Plan:
-    """Plan plays: id, seconds from now, priority."""
+    """Plan plays: id, seconds from now, priority; and what becomes of those broken off."""
 
-    def make(*plays: tuple[int, float, int], make_up_s: float = 3600) -> None:
+    def make(
+        *plays: tuple[int, float, int],
+        make_up_s: float = 3600,
+        on_interrupt: dict[int, str] | None = None,
+    ) -> None:
         for play_id, seconds, priority in plays:
-            village.town.add_play(
+            made = village.town.add_play(
                 play_id, village.at(seconds), village.clip, priority=priority, make_up_s=make_up_s
             )
+            made["on_interrupt"] = (on_interrupt or {}).get(play_id, "restart")
         village.publish()
 
     return make
@@ -235,6 +245,47 @@ def test_a_play_listed_no_more_because_it_ran_out_sounds_to_its_end(
     assert village.outcomes() == [(1, "played", None)]
 
 
+def break_in(village: Village, plan: Plan) -> None:
+    plan((1, 10, 100), make_up_s=0)
+    village.town.plays[0]["kind"] = "emergency"
+    village.publish()
+    village.start()
+    village.clock.pass_(9)
+    village.look()
+    wait_for(village.begun)
+
+
+def test_a_break_in_is_told_while_it_sounds(village: Village, plan: Plan) -> None:
+    break_in(village, plan)
+    on_air = village.box._on_air
+    assert on_air is not None
+    village.look()
+    told = {"play_id": 1, "outcome": "sounding", "at": iso(on_air.at)}
+    assert village.box.office.report()["last_play"] == told
+    village.finish()
+    assert village.box.office.report()["last_play"]["outcome"] == "played"
+
+
+def test_a_programme_is_told_by_its_receipt_alone(village: Village, plan: Plan) -> None:
+    plan((1, 10, 50))
+    village.start()
+    village.clock.pass_(9)
+    village.look()
+    wait_for(village.begun)
+    village.look()
+    assert village.box.office.report()["last_play"] is None
+
+
+def test_a_break_in_is_cut_although_it_could_begin_no_more(village: Village, plan: Plan) -> None:
+    break_in(village, plan)
+    village.clock.pass_(2)
+    village.town.plays.clear()
+    village.publish()
+    village.look()
+    assert village.sounding() is None
+    assert village.outcomes() == [(1, "missed", "withdrawn")]
+
+
 def test_a_clock_set_back_under_an_armed_play_disarms_it(village: Village, plan: Plan) -> None:
     plan((1, 10, 50))
     village.sink.begins = False
@@ -267,6 +318,26 @@ def test_a_sink_that_fails_is_tried_three_times(village: Village, plan: Plan) ->
     assert village.outcomes() == [(1, "missed", "sink_failed")]
 
 
+def test_a_card_that_is_away_for_long_uses_up_no_try(village: Village, plan: Plan) -> None:
+    plan((1, 10, 50), make_up_s=600)
+    village.sink.failures, village.sink.failure = 99, CardAway("nothing to sound on")
+    village.start()
+    village.clock.pass_(9)
+    for _ in range(10):
+        village.look()
+        if village.box._on_air:
+            wait_for(village.box._on_air.result)
+        village.clock.pass_(20)
+    assert len(village.sink.order) > MAX_ATTEMPTS
+    village.sink.failures = 0
+    village.look()
+    village.look()
+    assert "sink" in village.box._problems.all()
+    wait_for(village.begun)
+    village.finish()
+    assert village.outcomes() == [(1, "played", None)]
+
+
 def test_a_clip_longer_than_it_claims_is_refused_when_decoded(village: Village, plan: Plan) -> None:
     village.home.settings_file.write_text("longest_play_s = 0.5\n")
     village.clip = {**village.clip, "duration_ms": 100}
@@ -277,6 +348,22 @@ def test_a_clip_longer_than_it_claims_is_refused_when_decoded(village: Village, 
     wait_for(lambda: box._cache.is_too_long(sha256), 60)
     village.look()
     assert village.outcomes() == [(1, "missed", "too_long")]
+
+
+def test_quiet_hours_go_by_the_sound_not_by_what_a_list_says_of_it(
+    village: Village, plan: Plan
+) -> None:
+    """A second that says it is a tenth would sound half a second into them."""
+    village.home.settings_file.write_text('quiet_from = "08:01"\nquiet_until = "08:30"\n')
+    village.clip = {**village.clip, "duration_ms": 100}
+    plan((1, 59.5, 50), make_up_s=60)
+    village.start()
+    village.clock.pass_(58)
+    village.look()
+    assert village.sounding() is None
+    village.clock.pass_(120)
+    village.look()
+    assert village.outcomes() == [(1, "missed", "quiet_hours")]
 
 
 def test_after_the_loss_of_all_memory_nothing_that_was_due_sounds_again(

@@ -25,6 +25,12 @@ def turned(tmp_path: Path) -> TurnedClock:
     return TurnedClock(tmp_path / "faketime")
 
 
+def set_right(server: FakeServer, turned: TurnedClock, to: datetime) -> None:
+    """Somebody sets the clock, and it is right then: the server says the same."""
+    server.ahead += to - turned.now()
+    turned.set_to(to)
+
+
 def waiting_box(
     server: FakeServer, home: Home, start_box: StartBox, turned: TurnedClock, seconds: float
 ) -> tuple[datetime, bytes]:
@@ -45,7 +51,7 @@ def test_a_clock_set_forward_to_just_before_a_play_lets_it_begin_on_time(
     server: FakeServer, home: Home, start_box: StartBox, turned: TurnedClock
 ) -> None:
     starts_at, clip = waiting_box(server, home, start_box, turned, 1)
-    turned.set_to(starts_at - timedelta(seconds=3))
+    set_right(server, turned, starts_at - timedelta(seconds=3))
     wait_for(lambda: bool(server.receipts), 30, "the receipt")
     found = locate(home.sounded, 7, clip)
     assert abs(found.at - starts_at) < timedelta(milliseconds=5)
@@ -58,7 +64,7 @@ def test_a_clock_set_over_the_instant_costs_half_a_second_and_the_preroll(
     server: FakeServer, home: Home, start_box: StartBox, turned: TurnedClock
 ) -> None:
     starts_at, clip = waiting_box(server, home, start_box, turned, 1)
-    turned.set_to(starts_at + timedelta(seconds=10))
+    set_right(server, turned, starts_at + timedelta(seconds=10))
     wait_for(lambda: bool(server.receipts), 30, "the receipt")
     late = locate(home.sounded, 7, clip).at - starts_at - timedelta(seconds=10)
     # 0.5 s until the loop looks, 0.75 s lead with the pre-roll; the rest is a loaded machine.
@@ -73,9 +79,9 @@ def test_a_clock_set_while_it_sounds_neither_cuts_nor_repeats(
     server: FakeServer, home: Home, start_box: StartBox, turned: TurnedClock, step_s: float
 ) -> None:
     starts_at, clip = waiting_box(server, home, start_box, turned, 4)
-    turned.set_to(starts_at - timedelta(seconds=3))
+    set_right(server, turned, starts_at - timedelta(seconds=3))
     wait_for(lambda: turned.now() > starts_at + timedelta(seconds=2))
-    turned.set_to(turned.now() + timedelta(seconds=step_s))
+    set_right(server, turned, turned.now() + timedelta(seconds=step_s))
     wait_for(lambda: bool(server.receipts), 30, "the receipt")
     found = locate(home.sounded, 7, clip)
     assert found.likeness > 0.9

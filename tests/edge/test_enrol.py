@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.__main__ import main
 from edge.client import Client
 from edge.config import SETTINGS_TEMPLATE, Home, Settings
 from edge.errors import BadSettings
 from edge.store import Store
+from tests.edge.authority import Authority
 from tests.edge.conftest import ROOT
 from tests.edge.fake_server import AREA, FakeServer
 
@@ -53,6 +55,42 @@ def test_a_wrong_code_is_explained_and_leaves_no_player(server: FakeServer, tmp_
     assert done.returncode == 1
     assert "wrong, used or too old" in done.stderr
     assert not Home(tmp_path / "box").identity_file.exists()
+
+
+def test_who_does_not_vouch_for_the_server_is_told_where_the_certificate_is(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    done = edge("enrol", "TOWN-0001", "--server", server.url, "--home", tmp_path / "box")
+    assert done.returncode == 1
+    assert "ca.pem" in done.stderr
+    assert "--ca" in done.stderr
+    stranger = Authority(tmp_path / "stranger").ca
+    done = edge(
+        "enrol", "TOWN-0001", "--server", server.url, "--ca", stranger, "--home", tmp_path / "box"
+    )
+    assert "does not vouch for this server" in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_told_with_what_to_look_at(tmp_path: Path) -> None:
+    done = edge(
+        "enrol", "TOWN-0001", "--server", "https://localhost:9", "--home", tmp_path / "box"
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "See that the server runs" in done.stderr
+
+
+def test_a_folder_of_somebody_else_is_told_with_the_way_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_home: Home) -> None:
+        raise PermissionError(13, "Permission denied", "/var/lib/xiangyin-player/identity.json")
+
+    monkeypatch.setattr(Home, "identity", refuse)
+    monkeypatch.setattr("sys.argv", ["edge", "status", "--home", str(tmp_path)])
+    assert main() == 1
+    told = capsys.readouterr().err
+    assert "identity.json belongs to somebody else" in told
+    assert "sudo -u" in told
 
 
 def test_a_lost_answer_is_repeated_with_the_same_key(server: FakeServer, tmp_path: Path) -> None:
@@ -120,3 +158,24 @@ def test_status_and_receipts_can_be_read_while_nothing_runs(server: FakeServer, 
     assert shown.returncode == 0, shown.stderr
     assert "p-1" in shown.stdout
     assert edge("receipts", "--json", "--home", home.folder).returncode == 0
+
+
+@pytest.mark.parametrize("content", [b"\x00 not a database \xff" * 400, b""])
+def test_looking_at_a_damaged_memory_takes_it_from_no_player_that_runs(
+    home: Home, content: bytes
+) -> None:
+    Store(home.database_file).close()
+    home.database_file.write_bytes(content)
+    for command in ("status", "receipts"):
+        done = edge(command, "--home", home.folder)
+        assert done.returncode == 1
+        assert "systemctl restart xiangyin-player" in done.stderr
+        assert home.database_file.read_bytes() == content
+    assert not list(home.folder.glob("*.damaged-*"))
+
+
+def test_status_says_what_is_kept_while_the_player_has_the_memory_open(home: Home) -> None:
+    running = Store(home.database_file)
+    running.remember("approved", "yes")
+    assert "approved yes" in edge("status", "--home", home.folder).stdout
+    running.close()

@@ -166,3 +166,15 @@ def test_a_clip_below_the_cap_is_left_as_it_is() -> None:
     quiet = (tone(1) // 10).astype(np.int16)
     heard = Card(clock).run(follow(clock, quiet, 0.2, cap=0.25), 2.0)
     assert np.abs(heard).max() * 32768 == pytest.approx(3000, abs=10)
+
+
+def test_a_play_of_which_more_than_half_was_lost_was_none() -> None:
+    for away_s, lost in ((1.0, False), (2.0, True)):
+        clock = TurnableClock()
+        follower, card = follow(clock, tone(3), 0.5), Card(clock)
+        card.run(follower, 1.0)
+        card.frame += int(away_s * RATE_HZ)
+        clock.pass_(away_s)
+        card.run(follower, 0.5)
+        assert follower.mostly_lost == lost
+        assert follower.lost_s == pytest.approx(away_s, abs=0.01)

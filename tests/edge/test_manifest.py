@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,64 @@ def test_the_signed_time_of_issue_decides_what_replaces_what(
     with pytest.raises(ManifestRefused) as caught:
         check_succession(new, current, NOW)
     assert caught.value.code == code
+
+
+def published(town: FakeServer, of_play: dict[str, Any], of_list: dict[str, Any]) -> Manifest:
+    content = town.payload()
+    content["plays"][0] |= of_play
+    return read(town, town.signed(content | of_list))
+
+
+def test_how_urgent_and_how_loud_a_play_is(town: FakeServer) -> None:
+    loud = {"kind": "emergency", "volume_percent": 70, "on_interrupt": "resume"}
+    (found,) = published(town, loud, {}).plays
+    assert (found.kind, found.volume_percent, found.on_interrupt) == ("emergency", 70, "resume")
+
+
+def test_a_list_of_an_older_server_has_the_usual_values(town: FakeServer) -> None:
+    found = read(town, town.signed(town.payload()))
+    (play,) = found.plays
+    assert (play.kind, play.volume_percent, play.on_interrupt) == ("programme", 100, "restart")
+    assert found.volume_by_hour == (100,) * 24
+    assert found.volume_percent("anybody") == 100
+
+
+def test_how_loud_hours_and_players_are(town: FakeServer) -> None:
+    hours = [40] * 7 + [100] * 17
+    found = published(town, {}, {"volume_by_hour": hours, "player_volume_percent": {"p-1": 55}})
+    assert list(found.volume_by_hour) == hours
+    assert (found.volume_percent("p-1"), found.volume_percent("p-2")) == (55, 100)
+
+
+def test_words_of_a_later_server_are_taken_for_the_usual_ones(town: FakeServer) -> None:
+    (found,) = published(town, {"kind": "opera", "on_interrupt": "dance"}, {}).plays
+    assert (found.kind, found.on_interrupt) == ("programme", "restart")
+
+
+@pytest.mark.parametrize(
+    ("of_play", "of_list"),
+    [
+        ({"volume_percent": 101}, {}),
+        ({"volume_percent": "loud"}, {}),
+        ({}, {"volume_by_hour": [100] * 23}),
+        ({}, {"volume_by_hour": [-1] * 24}),
+        ({}, {"player_volume_percent": {"p-1": None}}),
+    ],
+)
+def test_impossible_volumes_are_refused(
+    town: FakeServer, of_play: dict[str, Any], of_list: dict[str, Any]
+) -> None:
+    with pytest.raises(ManifestRefused):
+        published(town, of_play, of_list)
+
+
+def test_a_break_in_can_be_called_off_until_its_sound_is_over(town: FakeServer) -> None:
+    """A programme that is no longer named has run out; a break-in was called off."""
+    content = town.payload()
+    (play,) = read(town, town.signed(content)).plays
+    later = play.make_up_until + timedelta(milliseconds=play.clip.duration_ms / 2)
+    without = Manifest(AREA, 2, later, later + timedelta(days=7), ())
+    assert not without.withdraws(play)
+    assert without.withdraws(replace(play, kind="emergency"))
+    over = replace(without, issued_at=play.may_sound_until)
+    assert not over.withdraws(replace(play, kind="emergency"))

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,6 +132,32 @@ def test_a_wake_brings_the_news_at_once(
     plan_tomorrow(server, 1)
     office.publish(f"{PREFIX}/wake", "{}", qos=1)
     wait_for(lambda: clips(home) == 1, what="the clip")
+
+
+@pytest.mark.parametrize(("told", "comes_in"), [("own", True), ("other", False), ("", False)])
+def test_a_broker_with_an_authority_of_its_own_is_trusted_by_that_alone(
+    server: FakeServer, tmp_path: Path, start_box: StartBox, told: str, comes_in: bool
+) -> None:
+    own, other = Authority(tmp_path / "own"), Authority(tmp_path / "other")
+    (tmp_path / "broker").mkdir()
+    broker = Broker(tmp_path / "broker", own)
+    server.mqtt = {
+        "host": "127.0.0.1", "port": broker.port, "tls": True, "username": "p-1",
+        "password": "secret", "prefix": PREFIX,
+        "ca": {"own": own.ca.read_text(), "other": other.ca.read_text(), "": ""}[told],
+    }  # fmt: skip
+    watcher = broker.office()
+    try:
+        start_box(enrol(server, tmp_path / "box", HOUR)).ready()
+        if comes_in:
+            wait_for(lambda: online(broker), what="the box to be online")
+        else:
+            time.sleep(4)
+            assert not online(broker)
+    finally:
+        watcher.disconnect()
+        watcher.loop_stop()
+        broker.stop()
 
 
 def test_a_box_that_dies_is_reported_by_its_last_will(

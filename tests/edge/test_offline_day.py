@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,22 +14,16 @@ import pytest
 from edge import __version__
 from edge.config import Home
 from tests.counterparts import require
+from tests.edge import netns
 from tests.edge.authority import Authority
 from tests.edge.conftest import ROOT, BoxProcess, wait_for
 from tests.edge.fake_server import FakeServer
+from tests.edge.netns import Village, run
 from tests.edge.sounds import locate, opus, speechlike
 from tests.edge.turned import TurnedClock
 
 UV = os.environ.get("XIANGYIN_UV") or shutil.which("uv")
 ON_TIME = timedelta(milliseconds=5)
-
-
-def run(*command: str | Path, cwd: Path = Path("/")) -> str:
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -59,43 +51,11 @@ def installed(wheel: Path) -> Path:
     return python
 
 
-@dataclass
-class Village:
-    """A network namespace joined to ours by one cable."""
-
-    name: str
-    our_end: str
-    our_address: str
-
-    @property
-    def inside(self) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", self.name)
-
-    def cable(self, state: str) -> None:
-        """``up`` or ``down``."""
-        run("ip", "link", "set", self.our_end, state)
-
-
 @pytest.fixture
 def village() -> Iterator[Village]:
     require("netns")
-    number = os.getpid() % 200
-    name, ours, theirs = f"village{number}", f"vo{number}", f"vi{number}"
-    network = f"10.213.{number}"
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
-        run("ip", "addr", "add", f"{network}.1/30", "dev", ours)
-        run("ip", "link", "set", ours, "up")
-        for command in (
-            ("addr", "add", f"{network}.2/30", "dev", theirs),
-            ("link", "set", theirs, "up"),
-            ("link", "set", "lo", "up"),
-        ):
-            run("ip", "-n", name, *command)
-        yield Village(name, ours, f"{network}.1")
-    finally:
-        run("ip", "netns", "del", name)
+    with netns.village() as made:
+        yield made
 
 
 @pytest.mark.slow

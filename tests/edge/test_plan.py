@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from edge import plan
+from edge import ladder, plan
+from edge.ladder import Paused
 from edge.manifest import PlannedPlay
-from edge.plan import ClipState, Decision, Entry, Limits, QuietHours, Sounding
-from tests.edge.planning import EIGHT, at, play
+from edge.plan import ClipState, Decision, Entry, Limits, Sounding
+from tests.edge.planning import EIGHT, at, play, quiet
 
 OPEN = Limits()
 
@@ -80,6 +76,13 @@ def test_a_play_longer_than_the_box_allows_is_refused() -> None:
     assert decision.missed == ((1, "too_long"),)
 
 
+def test_what_is_longer_than_its_list_says_is_as_long_as_it_is() -> None:
+    short = Entry(play(make_up=60, lasts=0.001), sound_s=7200)
+    assert decide(short, now=0, limits=quiet("09:30", "11:00")).blocked == ((1, "quiet_hours"),)
+    assert started(decide(short, now=0, limits=quiet("10:01", "11:00"))) == 1
+    assert decide(Entry(play(lasts=1), sound_s=7201), now=0).missed == ((1, "too_long"),)
+
+
 def test_of_two_plays_at_once_the_more_important_begins() -> None:
     decision = decide(play(1, priority=50), play(2, priority=70), now=0)
     assert started(decision) == 2
@@ -88,13 +91,13 @@ def test_of_two_plays_at_once_the_more_important_begins() -> None:
 
 def test_a_more_important_play_interrupts() -> None:
     decision = decide(play(2, priority=70), now=0, sounding=Sounding(1, 50))
-    assert decision.interrupt
+    assert decision.cut == "preempted"
     assert started(decision) == 2
 
 
 def test_an_equal_play_waits_for_the_end_of_the_one_that_sounds() -> None:
     decision = decide(play(2), now=0, sounding=Sounding(1, 50))
-    assert not decision.interrupt
+    assert decision.cut is None
     assert decision.blocked == ((2, "overlap"),)
 
 
@@ -113,19 +116,63 @@ def test_a_made_up_play_waits_when_it_does_not_fit_before_the_next() -> None:
 
 def test_a_late_emergency_keeps_its_priority() -> None:
     decision = decide(play(2, priority=100), now=600, sounding=Sounding(1, 50))
-    assert decision.interrupt
+    assert decision.cut == "preempted"
+
+
+PAUSED = Paused(position_s=20, first_heard_at=at(0), cut_at=at(30))
+
+
+def test_a_play_that_was_broken_off_goes_on_from_where_it_stopped() -> None:
+    decision = decide(Entry(play(), blocked="preempted", paused=PAUSED), now=60)
+    assert decision.start is not None
+    assert decision.start.paused == PAUSED
+
+
+def test_what_can_be_broken_off_again_need_not_fit_before_the_next_play() -> None:
+    broken_off = Entry(play(1, lasts=300), blocked="preempted", paused=PAUSED)
+    assert started(decide(broken_off, play(2, starts=1000), now=800)) == 1
+
+
+def test_only_the_rest_of_a_broken_off_play_must_end_before_quiet_hours() -> None:
+    limits = quiet("08:02", "09:00")
+    whole, rest = Entry(play(lasts=70)), Entry(play(lasts=70), paused=PAUSED)
+    assert decide(whole, now=60, limits=limits).blocked == ((1, "quiet_hours"),)
+    assert started(decide(rest, now=60, limits=limits)) == 1
+
+
+def test_a_broken_off_play_that_finds_no_room_was_missed_for_being_broken_off() -> None:
+    broken_off = Entry(play(1, make_up=60), blocked="preempted", paused=PAUSED)
+    waiting = decide(broken_off, now=50, sounding=Sounding(2, 100))
+    assert waiting.blocked == ((1, "preempted"),)
+    assert decide(broken_off, now=61).missed == ((1, "preempted"),)
+
+
+def test_live_gives_way_to_an_emergency_and_to_a_drill_alone() -> None:
+    live = Sounding(0, ladder.LIVE)
+    for priority, is_cut in ((100, True), (95, True), (90, False), (70, False), (50, False)):
+        assert (decide(play(priority=priority), now=0, sounding=live).cut is not None) == is_cut
+
+
+SWITCHED = Limits(switched_quiet=True)
+
+
+def test_the_quiet_switch_silences_at_once_what_is_no_emergency() -> None:
+    for priority, is_cut in ((95, True), (90, True), (50, True), (100, False)):
+        decision = decide(now=0, sounding=Sounding(1, priority), limits=SWITCHED)
+        assert (decision.cut == "quiet_switch") == is_cut
+
+
+def test_while_the_quiet_switch_is_on_only_an_emergency_begins() -> None:
+    assert decide(play(priority=95), now=0, limits=SWITCHED).blocked == ((1, "quiet_switch"),)
+    assert started(decide(play(priority=100), now=0, limits=SWITCHED)) == 1
+    assert decide(Entry(play(make_up=60), blocked="quiet_switch"), now=61).missed == (
+        (1, "quiet_switch"),
+    )
 
 
 def test_three_times_cut_by_the_box_is_enough() -> None:
     entry = Entry(play(), attempts=3, blocked="interrupted")
     assert decide(entry, now=10).missed == ((1, "interrupted"),)
-
-
-def quiet(start: str, end: str) -> Limits:
-    hours = QuietHours(
-        time.fromisoformat(start), time.fromisoformat(end), ZoneInfo("Asia/Shanghai")
-    )
-    return Limits(quiet=hours)
 
 
 def test_quiet_hours_hold_everything_back_but_an_emergency() -> None:
@@ -156,130 +203,9 @@ def test_the_loop_never_sleeps_longer_than_a_step_of_the_clock_may_cost() -> Non
     assert decide(play(starts=plan.ARM_S + 0.1), now=0).sleep_s <= 0.11
 
 
-# --- whole days
-
-
-@dataclass
-class Village:
-    """Follows the decisions as the box does, and remembers everything."""
-
-    entries: dict[int, Entry]
-    limits: Limits
-    clips: dict[int, ClipState]
-    on_air: plan.Start | None = None
-    heard: list[tuple[int, float]] = field(default_factory=list)
-    starts: list[plan.Start] = field(default_factory=list)
-    ended: dict[int, str] = field(default_factory=dict)
-
-    def look(self, now: float) -> float:
-        moment = at(now)
-        if self.on_air and moment >= self.on_air.at + timedelta(
-            seconds=plan.duration_s(self.on_air.play)
-        ):
-            self._end(self.on_air.play.play_id, "played")
-            self.heard.append((self.on_air.play.play_id, now))
-            self.on_air = None
-        sounding = self.on_air and Sounding(self.on_air.play.play_id, self.on_air.priority)
-        waiting = [
-            entry for number, entry in sorted(self.entries.items())
-            if number not in self.ended and (not sounding or number != sounding.play_id)
-        ]  # fmt: skip
-        decision = plan.decide(
-            waiting, moment, sounding, lambda wanted: self.clips[wanted.play_id], self.limits
-        )
-        for number, reason in decision.missed:
-            self._end(number, f"missed: {reason}")
-        for number, reason in decision.blocked:
-            self.entries[number] = replace(self.entries[number], blocked=reason)
-        if decision.start:
-            if self.on_air:
-                assert decision.interrupt
-                self.cut("preempted", counts=False)
-            number = decision.start.play.play_id
-            entry = self.entries[number]
-            self.entries[number] = replace(entry, attempts=entry.attempts + 1)
-            self.starts.append(decision.start)
-            self.on_air = decision.start
-        return decision.sleep_s
-
-    def cut(self, reason: str, *, counts: bool) -> None:
-        assert self.on_air is not None
-        number = self.on_air.play.play_id
-        entry = self.entries[number]
-        attempts = entry.attempts if counts else entry.attempts - 1
-        self.entries[number] = replace(entry, blocked=reason, attempts=attempts)
-        self.on_air = None
-
-    def _end(self, number: int, how: str) -> None:
-        assert number not in self.ended, "ended twice"
-        assert how != "missed: "
-        self.ended[number] = how
-
-
-PLAYS = st.lists(
-    st.builds(
-        play,
-        starts=st.integers(10, 400),
-        lasts=st.integers(1, 120),
-        make_up=st.sampled_from([0, 5, 60, 200]),
-        priority=st.sampled_from([10, 40, 50, 50, 70, 90, 100]),
-    ),
-    min_size=1,
-    max_size=6,
-)
-EVENTS = st.lists(
-    st.tuples(
-        st.integers(0, 500),
-        st.sampled_from(["forward", "back", "kill", "off", "clip", "rot"]),
-        st.integers(1, 90),
-    ),
-    max_size=6,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(plays=PLAYS, events=EVENTS, with_quiet=st.booleans())
-def test_whatever_happens_no_play_sounds_twice_or_early_and_each_is_explained(
-    plays: list[PlannedPlay], events: list[tuple[int, str, int]], with_quiet: bool
-) -> None:
-    numbered = [replace(found, play_id=number) for number, found in enumerate(plays, 1)]
-    village = Village(
-        {found.play_id: Entry(found) for found in numbered},
-        quiet("08:03", "08:04") if with_quiet else Limits(longest_play_s=100),
-        {found.play_id: "ready" for found in numbered},
-    )
-    real, step, happening = 0.0, 0.0, sorted(events)
-    off_until = -1.0
-    while real < 1200 and len(village.ended) < len(numbered):
-        while happening and happening[0][0] <= real:
-            _, what, size = happening.pop(0)
-            if what == "forward":
-                step += size
-            elif what == "back":
-                step -= size
-            elif what == "clip":
-                village.clips[size % len(numbered) + 1] = "ready"
-            elif what == "rot":
-                village.clips[size % len(numbered) + 1] = "damaged"
-            else:
-                if village.on_air:
-                    village.cut("interrupted", counts=True)
-                off_until = real + (size if what == "off" else 0.5)
-        if real < off_until:
-            real = off_until
-        before = len(village.starts)
-        sleep = village.look(real + step)
-        for begun in village.starts[before:]:
-            assert begun.at >= begun.play.starts_at, "before its time"
-            assert begun.at <= plan.last_start(begun.play), "after its time"
-            assert begun.at >= at(real + step)
-            assert village.clips[begun.play.play_id] == "ready"
-        real += sleep
-    assert set(village.ended) == set(village.entries), "a play without an end"
-    played = [number for number, _ in village.heard]
-    assert len(played) == len(set(played)), "heard twice"
-    assert all(how == "played" or len(how) > len("missed: ") for how in village.ended.values())
-
-
 def test_eight_is_eight_in_the_village() -> None:
     assert EIGHT.astimezone(ZoneInfo("Asia/Shanghai")).hour == 8
+
+
+def test_of_two_late_plays_the_more_important_is_made_up_first() -> None:
+    assert started(decide(play(1, priority=50), play(2, starts=5, priority=70), now=60)) == 2

@@ -121,6 +121,9 @@ def test_an_approved_episode_is_heard_in_the_village_and_proved_to_the_office(
         cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert joined.returncode == 0, joined.stderr
+    with services.database.write() as session:
+        (waiting,) = players.waiting_for_approval(session, town.administrator)
+        players.approve(session, town.administrator, waiting.id)
     home.settings_file.write_text('sink = "wav"\npoll_s = 1\n')
     start_box(home).ready()
     starts_at = datetime.now(UTC) + timedelta(seconds=20)
@@ -136,4 +139,4 @@ def test_an_approved_episode_is_heard_in_the_village_and_proved_to_the_office(
     with services.database.read() as session:
         player = session.scalars(sa.select(Player)).one()
         assert player.health is not None
-        assert player.health["sink"] == "wav"
+        assert player.health["sink"]["kind"] == "wav"

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,10 +20,12 @@ from edge import device
 from edge.cache import Pcm
 from edge.clock import SystemClock, Timeline
 from edge.config import Home, Settings
+from edge.crystal import Crystals
 from edge.device import DeviceSink
-from edge.errors import BadSettings, SinkFailed
+from edge.errors import BadSettings, CardAway, SinkFailed
 from edge.follow import Follower
-from edge.sinks import Sounded, WavSink
+from edge.sinks import Sink, Sounded, WavSink
+from edge.store import Store
 from tests.edge.sounds import RATE_HZ, speechlike
 
 CLOCK = SystemClock()
@@ -30,7 +33,7 @@ VOICE = (speechlike(1) * 32767).astype(np.int16)
 
 
 def perform(
-    sink: WavSink | DeviceSink,
+    sink: Sink,
     play_id: int = 7,
     in_s: float = 0.8,
     stop: threading.Event | None = None,
@@ -93,6 +96,37 @@ def test_a_stop_is_obeyed_at_once(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "play-7.json").read_text())["complete"] is False
 
 
+def test_what_is_cut_is_silent_at_once_also_what_was_taken_ahead(tmp_path: Path) -> None:
+    stop, stopped_s = threading.Event(), 0.0
+
+    def press() -> None:
+        nonlocal stopped_s
+        stopped_s = CLOCK.wall_s()
+        stop.set()
+
+    threading.Timer(1.2, press).start()
+    sounded, due_s = perform(wav_sink(tmp_path), stop=stop)
+    facts = json.loads((tmp_path / "play-7.json").read_text())
+    heard, rate_hz = sf.read(tmp_path / "play-7.wav", dtype="float32")
+    loud = np.flatnonzero(np.abs(heard) > 0.001)
+    began_s = datetime.fromisoformat(facts["first_sample_at"]).timestamp()
+    assert began_s + loud[0] / rate_hz == pytest.approx(due_s, abs=0.05)
+    assert began_s + loud[-1] / rate_hz < stopped_s + 0.3
+    assert np.abs(heard[-10:]).max() < 0.01  # it has died away, and not clicked
+    assert len(heard) == facts["frames"]
+    assert sounded.last_s is not None
+    assert sounded.last_s < stopped_s + 0.3
+    assert (sounded.file, facts["complete"]) == (None, False)
+
+
+def test_what_was_cut_before_its_first_sample_was_heard_has_not_begun(tmp_path: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()  # its first block was taken already
+    sounded, _ = perform(wav_sink(tmp_path), stop=stop)
+    assert (sounded.first_s, sounded.last_s) == (None, None)
+    assert np.abs(sf.read(tmp_path / "play-7.wav", dtype="float32")[0]).max() < 0.001
+
+
 def test_the_oldest_files_make_room(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"play-{number}.wav").write_bytes(bytes(100_000))
@@ -137,23 +171,32 @@ class FakeStream:
     last: FakeStream
     ppm = 200.0
     calls_back = True
+    dies_after: int | None = None  # blocks
 
-    def __enter__(self) -> FakeStream:
+    @property
+    def active(self) -> bool:
+        return self.thread.is_alive()
+
+    def start(self) -> None:
         self.running.set()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
-        return self
 
-    def __exit__(self, *_problem: object) -> None:
+    def stop(self, ignore_errors: bool = False) -> None:
         self.running.clear()
         self.thread.join()
+
+    abort = stop
+
+    def close(self, ignore_errors: bool = False) -> None:
+        assert not self.running.is_set(), "closed while it runs"
 
     def _run(self) -> None:
         count = self.options["blocksize"]
         block_s = count / self.options["samplerate"] / (1 + self.ppm * 1e-6)
         opened_s = time.monotonic()
         number = 0
-        while self.running.is_set() and self.calls_back:
+        while self.running.is_set() and self.calls_back and number != self.dies_after:
             due_s = opened_s + number * block_s
             time.sleep(max(0.0, due_s - time.monotonic()))
             now_s = time.monotonic()
@@ -168,7 +211,13 @@ class FakeStream:
 def portaudio(**changes: Any) -> ModuleType:
     module = ModuleType("sounddevice")
     module.__dict__.update(
-        {"PortAudioError": PortAudioError, "OutputStream": FakeStream, **changes}
+        {
+            "PortAudioError": PortAudioError,
+            "OutputStream": FakeStream,
+            "_terminate": lambda: None,
+            "_initialize": lambda: None,
+            **changes,
+        }
     )
     module.__dict__.setdefault("query_devices", lambda kind=None: {"name": "card"})
     return module
@@ -178,7 +227,8 @@ def test_a_card_is_driven_so_that_the_clip_is_heard_at_its_instant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(FakeStream, "ppm", 200.0)
-    sounded, due_s = perform(DeviceSink(portaudio(), CLOCK))
+    # The player hands a play over two seconds ahead: the card must settle first.
+    sounded, due_s = perform(DeviceSink(portaudio(), CLOCK), in_s=1.8)
     stream = FakeStream.last
     heard = np.concatenate(stream.frames)
     size = 1 << 18
@@ -192,18 +242,46 @@ def test_a_card_is_driven_so_that_the_clip_is_heard_at_its_instant(
     assert sounded.last_s == pytest.approx(due_s + 1, abs=0.005)
 
 
+def test_a_card_s_crystal_is_learnt_in_a_play_and_told_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(FakeStream, "ppm", 150.0)
+    monkeypatch.setattr("edge.crystal.SHORTEST_S", 1.0)
+    monkeypatch.setattr("edge.crystal.UNSURE", 1.0)
+    monkeypatch.setattr(device, "_SETTLED_S", 0.1)
+    told: list[float] = []
+    honest = Follower.reopened
+
+    def reopened(self: Follower, slope: float = 0.0) -> None:
+        told.append(slope)
+        honest(self, slope)
+
+    monkeypatch.setattr(Follower, "reopened", reopened)
+    store = Store(tmp_path / "memory")
+    perform(DeviceSink(portaudio(), CLOCK, Crystals(store)), in_s=2.5)
+    perform(DeviceSink(portaudio(), CLOCK, Crystals(store)))
+    store.close()
+    assert told[0] == 0
+    # Stamps of a busy machine: the sign and the size count here.
+    assert told[1] == pytest.approx(-150e-6, abs=40e-6)
+
+
 def test_a_card_that_stops_asking_is_a_failed_sink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeStream, "calls_back", False)
     monkeypatch.setattr(device, "_STALLED_S", 0.2)
-    with pytest.raises(SinkFailed, match="stopped"):
+    monkeypatch.setattr(device, "_RETURN_WITHIN_S", 1.0)
+    with pytest.raises(SinkFailed, match="stopped") as failed:
         perform(DeviceSink(portaudio(), CLOCK))
+    assert not isinstance(failed.value, CardAway), "it is there, and each try of it counts"
 
 
-def test_a_card_that_cannot_be_opened_is_a_failed_sink() -> None:
+def test_a_card_that_cannot_be_opened_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_RETURN_WITHIN_S", 1.0)
+
     def refuse(**_options: Any) -> None:
         raise PortAudioError("device unavailable")
 
-    with pytest.raises(SinkFailed, match="unavailable"):
+    with pytest.raises(CardAway, match="unavailable"):
         perform(DeviceSink(portaudio(OutputStream=refuse), CLOCK))
 
 
@@ -252,3 +330,47 @@ def test_a_card_that_was_demanded_and_is_missing_is_said_plainly(
 ) -> None:
     with pytest.raises(BadSettings, match="no sound card"):
         choose(tmp_path, "device", monkeypatch, portaudio(query_devices=_no_card))
+
+
+def test_a_card_that_was_away_for_a_moment_goes_on_where_the_clip_is_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeStream, "dies_after", 60)  # at 1.2 s: 0.5 s into the clip
+    monkeypatch.setattr(device, "_LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("edge.follow._SETTLE_BLOCKS", 12)
+    opened = 0
+
+    def open_stream(**options: Any) -> FakeStream:
+        nonlocal opened
+        opened += 1
+        if opened == 2:
+            raise PortAudioError("device unavailable")
+        if opened == 3:
+            monkeypatch.setattr(FakeStream, "dies_after", None)
+        return FakeStream(**options)
+
+    sounded, due_s = perform(DeviceSink(portaudio(OutputStream=open_stream), CLOCK))
+    assert opened == 3
+    assert sounded.first_s == pytest.approx(due_s, abs=0.005)
+    assert sounded.last_s == pytest.approx(due_s + 1, abs=0.02)
+
+
+def test_a_card_that_comes_later_is_used_from_the_next_play_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards: list[str] = []
+
+    def query(kind: str | None = None) -> dict[str, str]:
+        if not cards:
+            raise PortAudioError("no default output device")
+        return {"name": cards[0]}
+
+    monkeypatch.setitem(sys.modules, "sounddevice", portaudio(query_devices=query))
+    home = Home(tmp_path)
+    home.make_folders()
+    sink = device.choose(home, Settings(), CLOCK)
+    perform(sink, 1)
+    assert (sink.kind, (home.sounded / "play-1.wav").exists()) == ("wav", True)
+    cards.append("USB horn")
+    perform(sink, 2)
+    assert (sink.kind, (home.sounded / "play-2.wav").exists()) == ("device", False)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +14,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.clock import iso
 from edge.manifest import Manifest, PlannedPlay
 from edge.receipts import Heard, ReceiptBook, check_chain
 from edge.store import Store
+from tests.counterparts import require
 from tests.edge.planning import at, play
 
 KEY = Ed25519PrivateKey.generate()
@@ -53,7 +59,7 @@ def test_an_ended_play_stays_ended_whatever_a_manifest_says(tmp_path: Path) -> N
     store.accept(manifest(replace(play(1, starts=500), revision=2)), b"{}", at(100))
     assert waiting(store) == []
     assert store.play(1) == play(1)
-    assert not book.missed(play(1), "late", at(99), sink="wav", synchronised=None)
+    assert not book.missed(play(1), "late", at(99), sink="wav")
     assert len(store.receipts()) == 1
 
 
@@ -79,10 +85,10 @@ def test_a_play_that_ran_out_before_the_issue_is_left_to_the_player_to_explain(
 def test_a_cut_play_waits_again_and_counts_only_if_the_box_was_at_fault(tmp_path: Path) -> None:
     store = open_store(tmp_path, play(1))
     store.begin(play(1))
-    store.give_back(1, "preempted", counts=False)
+    store.give_back(play(1), "preempted", counts=False)
     assert [(entry.attempts, entry.blocked) for entry in store.open_entries()] == [(0, "preempted")]
     store.begin(play(1))
-    store.give_back(1, "interrupted", counts=True)
+    store.give_back(play(1), "interrupted", counts=True)
     assert [entry.attempts for entry in store.open_entries()] == [1]
 
 
@@ -90,7 +96,7 @@ def test_receipts_are_numbered_chained_and_signed(tmp_path: Path) -> None:
     store = open_store(tmp_path, play(1), play(2, starts=100))
     book = ReceiptBook(store, KEY, "p-1")
     book.played(play(1), HEARD, at(60))
-    book.missed(play(2, starts=100), "clip_missing", at(9000), sink="wav", synchronised=False)
+    book.missed(play(2, starts=100), "clip_missing", at(9000), sink="wav")
     first, second = store.receipts()
     assert (first.seq, second.seq, first.previous_hash) == (1, 2, "")
     assert second.previous_hash == first.hash
@@ -161,6 +167,32 @@ def test_with_the_copy_lost_too_a_new_chain_begins_above_all_old_numbers(tmp_pat
     assert receipt.previous_hash == ""
 
 
+@pytest.mark.real("netns")
+def test_on_a_full_disk_receipts_are_still_written(tmp_path: Path) -> None:
+    require("netns")  # root, to mount a small disk
+    disk = tmp_path / "small"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(disk)], check=True)
+    try:
+        plays = [play(number, starts=number * 100) for number in range(1, 60)]
+        store = open_store(disk, *plays)
+        book = ReceiptBook(store, KEY, "p-1")
+        with (disk / "somebody-elses").open("wb") as hog, pytest.raises(OSError, match="No space"):
+            while True:
+                hog.write(bytes(1 << 16))
+                hog.flush()
+        for each in plays:
+            assert book.played(each, HEARD, at(each.play_id * 100 + 60))
+        assert len(store.receipts()) == len(plays)
+        assert not (disk / "reserve").exists()
+        (disk / "somebody-elses").unlink()
+        store.database.keep_reserve()
+        assert (disk / "reserve").stat().st_blocks > 0
+        store.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def test_old_things_are_forgotten_but_the_end_of_the_chain_is_not(tmp_path: Path) -> None:
     store = open_store(tmp_path, play(1), play(2, starts=100))
     book = ReceiptBook(store, KEY, "p-1")
@@ -170,3 +202,49 @@ def test_old_things_are_forgotten_but_the_end_of_the_chain_is_not(tmp_path: Path
     store.prune(at(90 * 86400))
     assert [receipt.seq for receipt in store.receipts()] == [2]
     assert store.chain_end() is not None
+
+
+def test_a_play_keeps_how_urgent_and_how_loud_it_is(tmp_path: Path) -> None:
+    urgent = replace(play(1), kind="emergency", volume_percent=70, on_interrupt="resume")
+    assert open_store(tmp_path, urgent).play(1) == urgent
+
+
+def test_the_memory_of_an_older_program_is_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "edge.sqlite3"
+    with closing(sqlite3.connect(file)) as older:
+        older.execute(
+            "CREATE TABLE play (play_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
+            " starts_at TEXT NOT NULL, make_up_until TEXT NOT NULL, priority INTEGER NOT NULL,"
+            " programme TEXT NOT NULL, title TEXT NOT NULL, clip_sha256 TEXT NOT NULL,"
+            " size_bytes INTEGER NOT NULL, duration_ms INTEGER NOT NULL,"
+            " media_type TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',"
+            " attempts INTEGER NOT NULL DEFAULT 0, blocked TEXT)"
+        )
+        older.execute(
+            "INSERT INTO play VALUES (1, 1, ?, ?, 50, '所长说法', '第1期', ?, 1000, 60000,"
+            " 'audio/ogg', 'waiting', 2, 'overlap')",
+            (iso(at(0)), iso(at(3600)), "a" * 64),
+        )
+        older.commit()
+    for _ in range(2):  # the second opening finds nothing to add
+        store = Store(file)
+        (entry,) = store.open_entries()
+        assert (entry.play, entry.attempts, entry.blocked) == (play(1), 2, "overlap")
+        store.close()
+
+
+def test_two_threads_keep_one_whole_copy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = open_store(tmp_path, *(play(number, starts=number) for number in range(1, 50)))
+    threads = [
+        threading.Thread(target=lambda: [store.database.save_copy() for _ in range(20)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.message for each in caplog.records if "copy" in each.message] == []
+    with closing(sqlite3.connect(tmp_path / "edge.sqlite3.copy")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert copy.execute("SELECT COUNT(*) FROM play").fetchone() == (49,)
+    store.close()

@@ -152,6 +152,19 @@ def test_a_changed_time_moves_plays_to_come_and_no_other(
     assert [play.state for play in dropped] == ["planned"] * 2 + ["cancelled"] * 5
 
 
+def test_a_changed_importance_reaches_plays_to_come(
+    database: Database, slot_id: int, town: Town
+) -> None:
+    make(database)
+    changes = {"priority": 70, "volume_percent": 60, "on_interrupt": "resume"}
+    with database.write() as session:
+        slots.change(session, town.recorder, slot_id, 1, noon_plan(town, **changes))
+    make(database)
+    for play in plays(database):
+        assert {name: getattr(play, name) for name in changes} == changes
+        assert play.revision == 2
+
+
 def test_a_cancelled_slot_cancels_what_lies_ahead(
     database: Database, town: Town, slot_id: int, fake_clock: FakeClock
 ) -> None:

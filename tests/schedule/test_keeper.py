@@ -7,13 +7,15 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 import sqlalchemy as sa
 
 from core.clock import FakeClock
 from core.database import Database
+from core.leases import Duty
 from core.models import Lease
 from schedule import slots
-from schedule.keeper import Keeper
+from schedule.keeper import LEASE, Keeper
 from schedule.models import Play
 from tests.schedule import town as towns
 from tests.schedule.town import noon_plan
@@ -50,6 +52,21 @@ def test_it_sweeps_at_the_start_and_then_again_and_gives_the_duty_back(
     assert not thread.is_alive()
     with database.read() as session:
         assert session.get(Lease, "scheduler") is None
+
+
+def test_a_keeper_that_dies_keeps_the_duty_which_others_share(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duty = Duty(database, LEASE)
+    keeper = Keeper(database, duty)
+
+    def look() -> None:
+        raise KeyError("something nobody thought of")
+
+    monkeypatch.setattr(keeper, "_look", look)
+    with pytest.raises(KeyError):
+        keeper.run_forever()
+    assert duty.is_ours()
 
 
 def test_a_wake_that_was_missed_is_heard_and_caught_up(
