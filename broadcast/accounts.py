@@ -13,6 +13,7 @@ import hmac
 import json
 import os
 import secrets
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -42,9 +43,9 @@ class Endpoint:
     password: str
 
 
-def hash_password(password: str) -> str:
-    """Mosquitto's PBKDF2 form with a fresh salt."""
-    salt = secrets.token_bytes(12)
+def hash_password(password: str, salt: bytes | None = None) -> str:
+    """Mosquitto's PBKDF2 form, with a fresh salt unless one of 12 bytes is given."""
+    salt = salt or secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
     encode = base64.b64encode
     return f"$7${ROUNDS}${encode(salt).decode()}${encode(digest).decode()}"
@@ -121,12 +122,40 @@ def endpoint(settings: Settings) -> Endpoint:
     )
 
 
+def authority(settings: Settings) -> str | None:
+    """Who vouches for the broker: PEM; empty: the system's authorities; None: as for the pages.
+
+    Raises InvalidInput when the file the settings name is none.
+    """
+    if not settings.mqtt_url:
+        return None
+    if settings.mqtt_ca is None:
+        return ""
+    try:
+        pem = settings.mqtt_ca.read_text(encoding="ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            N_("XIANGYIN_MQTT_CA must name a file with certificates in PEM form: %(why)s."),
+            field="mqtt_ca",
+            params={"why": getattr(error, "strerror", None) or "it holds none"},
+        ) from None
+    return pem
+
+
+def check(settings: Settings) -> None:
+    """Raise InvalidInput when the server could not reach its broker by these settings."""
+    endpoint(settings)
+    authority(settings)
+
+
 def for_player(
     settings: Settings, player: Player, password: str, asked_host: str
 ) -> dict[str, object]:
     """What a player is told at enrolment; the embedded broker is where the pages are."""
     found = endpoint(settings)
     return {
+        "ca": authority(settings),
         "host": found.host if settings.mqtt_url else asked_host,
         "port": found.port,
         "tls": found.tls,
@@ -142,7 +171,9 @@ def write_files(session: Session, settings: Settings) -> None:
         sa.select(Player).where(Player.revoked_at.is_(None)).order_by(Player.id)
     ).all()
     server = endpoint(settings)
-    server_hash = hash_password(server.password)
+    # The same line each time: another one would be another account to the embedded broker.
+    server_salt = hashlib.sha256(f"salt {server.password}".encode()).digest()[:12]
+    server_hash = hash_password(server.password, server_salt)
     folder = settings.folder("broker")
     accounts = {
         player.id: {"password_hash": player.mqtt_password_hash, "prefix": prefix(player)}
@@ -152,7 +183,8 @@ def write_files(session: Session, settings: Settings) -> None:
     _replace(players_file(settings), json.dumps({"accounts": accounts}, indent=1))
     passwords = [f"{player.id}:{player.mqtt_password_hash}" for player in players]
     rights = [
-        f"user {player.id}\ntopic read {prefix(player)}/wake\ntopic write {prefix(player)}/state\n"
+        f"user {player.id}\ntopic read {prefix(player)}/wake\n"
+        f"topic read {prefix(player)}/command\ntopic write {prefix(player)}/state\n"
         for player in players
     ]
     if server.username:
@@ -160,6 +192,32 @@ def write_files(session: Session, settings: Settings) -> None:
         rights.append(f"user {server.username}\ntopic readwrite {TOPIC_ROOT}/#\n")
     _replace(folder / "mosquitto.passwd", "\n".join([*passwords, ""]))
     _replace(folder / "mosquitto.acl", "\n".join(rights))
+
+
+class Writer:
+    """Writes the account files whenever the players in the database are others than before.
+
+    News of a player tells one process of one machine; brokers of other machines rely on this.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._written: str | None = None
+
+    def write_if_changed(self, session: Session) -> bool:
+        """Compare and, if need be, write; raises OSError when that is impossible."""
+        digest = hashlib.sha256()
+        for row in session.execute(
+            sa.select(Player.id, Player.area_code, Player.mqtt_password_hash)
+            .where(Player.revoked_at.is_(None))
+            .order_by(Player.id)
+        ):
+            digest.update(f"{row!r}\n".encode())
+        if digest.hexdigest() == self._written:
+            return False
+        write_files(session, self._settings)
+        self._written = digest.hexdigest()
+        return True
 
 
 def _replace(target: Path, text: str) -> None:

@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from broadcast import reasons
-from broadcast.models import Player
-from core import bell, outbox
+from core import bell, leases, outbox
 from core.clock import utc_now
 from core.database import Database, claimed
+from schedule import quiet
 from schedule.models import Play
 
 GRACE = timedelta(minutes=3)
@@ -54,27 +54,23 @@ def _close(session: Session, play: Play) -> bool:
 
 
 def _reason(session: Session, play: Play) -> str:
+    if session.scalar(sa.select(Play.id).where(Play.id == play.id, quiet.binds())) is not None:
+        return reasons.VILLAGE_QUIET
     if play.episode_id is None:
         return reasons.NO_EPISODE
     if play.state == "planned":
-        had_player = session.scalar(
-            sa.select(Player.id)
-            .where(Player.area_code == play.area_code, Player.enrolled_at <= play.make_up_until)
-            .where(sa.or_(Player.revoked_at.is_(None), Player.revoked_at > play.starts_at))
-            .limit(1)
-        )
-        if had_player is None:
-            return reasons.NO_PLAYER
+        return reasons.without_list(session, play.area_code, play.starts_at, play.make_up_until)
     return reasons.NO_RECEIPT
 
 
 class Closer:
-    """Background service around ``close_overdue``."""
+    """Background service around ``close_overdue``; works while ``duty`` is ours (None: always)."""
 
     name = "closer"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, duty: leases.Duty | None = None) -> None:
         self._database = database
+        self._duty = duty
         self._stopped = threading.Event()
 
     def run_forever(self) -> None:
@@ -90,6 +86,8 @@ class Closer:
                     waiting.wait(POLL_S)
 
     def _run_once(self) -> int:
+        if self._duty is not None and not self._duty.is_ours():
+            return 0
         overdue = sa.and_(
             Play.state.in_(("planned", "published")), Play.make_up_until < utc_now() - GRACE
         )

@@ -3,7 +3,8 @@
 Each receipt carries the hash of the one before, so none can be dropped or slipped in between. A
 player that lost its memory begins a new chain, with a number above all it can have used.
 What cannot be trusted is refused with a reason; what is genuine but speaks of a play the player
-has nothing to do with is kept as it is and changes nothing.
+has nothing to do with is kept as it is and changes nothing. So is a second chain of the same key:
+that is another box with a copy of it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,9 +21,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
-from broadcast import reasons
-from broadcast.models import Player
+from broadcast import after_restore, clones, override_receipts, reasons, statements
+from broadcast.models import OVERRIDE_IDS, ForkedReceipt, Player
 from broadcast.models import Receipt as ReceiptRow
+from broadcast.statements import Statement
 from core import outbox
 from core.clock import utc_now
 from core.errors import N_, Conflict, InvalidInput
@@ -34,33 +33,14 @@ from schedule.models import Play
 FIRST = ""
 """What the first receipt of a chain names as the hash before it."""
 MAX_BATCH = 500
-MAX_BODY_CHARS = 4_000
 log = structlog.get_logger("broadcast.receipts")
-
-
-@dataclass(frozen=True)
-class _Statement:
-    """A receipt whose form is sound; nothing about its truth is known yet."""
-
-    body: str
-    hash: str
-    previous_hash: str
-    signature: str
-    seq: int
-    player_id: str
-    play_id: int
-    outcome: str
-    reason: str | None
-    clip_sha256: str | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    start_error_ms: float | None
 
 
 def accept(session: Session, player: Player, receipts: Sequence[Any]) -> int:
     """Take in receipts; returns the number up to which all are stored (0: none yet).
 
-    A gap ends the batch: what follows it is sent again. A bad receipt ends it too, and when
+    A gap ends the batch: what follows it is sent again. A second chain is stored beside the first,
+    and then the number is one of its own. A bad receipt ends it too, and when
     nothing new came before it InvalidInput or Conflict says what is wrong with it.
     """
     if len(receipts) > MAX_BATCH:
@@ -71,12 +51,16 @@ def accept(session: Session, player: Player, receipts: Sequence[Any]) -> int:
         )
     session.get_one(Player, player.id, with_for_update=True)  # one batch of a player at a time
     last_seq, last_hash = _end_of_chain(session, player.id)
-    is_new = False
+    is_new, highest_asked, forked_seq = False, last_seq, 0
     try:
-        statements = sorted((_read(entry) for entry in receipts), key=lambda found: found.seq)
-        for statement in statements:
+        sent = sorted((statements.read(entry) for entry in receipts), key=lambda found: found.seq)
+        highest_asked = sent[-1].seq if sent else last_seq
+        for statement in sent:
+            if _is_beside_chain(session, player, statement, last_seq, last_hash):
+                _keep_beside(session, player, statement)
+                forked_seq, is_new = statement.seq, True
+                continue
             if statement.seq <= last_seq:
-                _check_repeated(session, player, statement)
                 continue
             if statement.seq > last_seq + 1:
                 if statement.previous_hash != FIRST:
@@ -90,7 +74,7 @@ def accept(session: Session, player: Player, receipts: Sequence[Any]) -> int:
         if not is_new:
             raise
         log.warning("receipt refused", player=player.id, after_seq=last_seq, error=error.text)
-    return last_seq
+    return forked_seq or min(last_seq, highest_asked)
 
 
 def _end_of_chain(session: Session, player_id: str) -> tuple[int, str]:
@@ -103,21 +87,42 @@ def _end_of_chain(session: Session, player_id: str) -> tuple[int, str]:
     return (last.seq, last.hash) if last else (0, FIRST)
 
 
-def _check_repeated(session: Session, player: Player, statement: _Statement) -> None:
-    stored = session.scalar(
-        sa.select(ReceiptRow.hash).where(
-            ReceiptRow.player_id == player.id, ReceiptRow.seq == statement.seq
+def _is_beside_chain(
+    session: Session, player: Player, statement: Statement, last_seq: int, last_hash: str
+) -> bool:
+    """Whether another receipt has the number, or this one follows such a one."""
+    if statement.seq <= last_seq:
+        stored = session.scalar(
+            sa.select(ReceiptRow.hash).where(
+                ReceiptRow.player_id == player.id, ReceiptRow.seq == statement.seq
+            )
         )
+        return stored != statement.hash
+    follows = statement.previous_hash
+    return follows not in (last_hash, FIRST) and clones.holds_fork(session, player.id, follows)
+
+
+def _keep_beside(session: Session, player: Player, statement: Statement) -> None:
+    _check(player, statement, statement.previous_hash)
+    log.warning("a second chain of receipts", player=player.id, seq=statement.seq)
+    clones.keep_fork(
+        session,
+        player,
+        ForkedReceipt(
+            player_id=player.id,
+            seq=statement.seq,
+            play_id=statement.play_id,
+            outcome=statement.outcome,
+            body=statement.body,
+            hash=statement.hash,
+            previous_hash=statement.previous_hash,
+            signature=statement.signature,
+            received_at=utc_now(),
+        ),
     )
-    if stored != statement.hash:
-        raise Conflict(
-            N_("Receipt %(seq)d was received before with other content."),
-            field="seq",
-            params={"seq": statement.seq},
-        )
 
 
-def _check(player: Player, statement: _Statement, last_hash: str) -> None:
+def _check(player: Player, statement: Statement, last_hash: str) -> None:
     where = {"seq": statement.seq}
     if statement.player_id != player.id:
         raise InvalidInput(
@@ -144,7 +149,7 @@ def _check(player: Player, statement: _Statement, last_hash: str) -> None:
         ) from None
 
 
-def _store(session: Session, player: Player, statement: _Statement) -> None:
+def _store(session: Session, player: Player, statement: Statement) -> None:
     session.add(
         ReceiptRow(
             player_id=player.id,
@@ -164,22 +169,36 @@ def _store(session: Session, player: Player, statement: _Statement) -> None:
         )
     )
     session.flush()
+    if not _enter(session, player, statement):
+        log.warning("a receipt that changes nothing", player=player.id, seq=statement.seq)
+        after_restore.notice_receipt(session, player, statement.play_id, statement.scheduled_at)
+
+
+def _enter(session: Session, player: Player, statement: Statement) -> bool:
+    """Let play or round say what it proves; False when it speaks of none of this player's."""
+    if statement.play_id > OVERRIDE_IDS:
+        return override_receipts.enter(session, player, statement)
     play = session.get(Play, statement.play_id, with_for_update=True)
-    if play is None or play.area_code != player.area_code:
-        log.warning("receipt of a play that is not the player's", player=player.id)
-        return
+    if play is None or play.area_code != player.area_code or player.approved_at is None:
+        return False
+    is_same = statement.revision in (None, play.revision)  # a revision may have moved it
+    if is_same and after_restore.is_another(statement.scheduled_at, play.starts_at):
+        return False
     if _apply(play, statement):
         outbox.emit(session, "play.changed", play_id=play.id)
+    return True
 
 
-def _apply(play: Play, statement: _Statement) -> bool:
+def _apply(play: Play, statement: Statement) -> bool:
     """Let the play say what the receipt proves; returns whether that is news."""
     if statement.outcome == "missed":
         is_open = play.state in ("planned", "published")
         unexplained = play.state == "missed" and play.reason in reasons.GUESSED
         if not (is_open or unexplained):
             return False
-        play.state, play.reason = "missed", statement.reason or reasons.NOT_SAID
+        if play.reason != reasons.VILLAGE_QUIET:
+            play.reason = statement.reason or reasons.NOT_SAID
+        play.state = "missed"
         return True
     if play.state == "played":
         earlier = statement.started_at is not None and (
@@ -187,6 +206,8 @@ def _apply(play: Play, statement: _Statement) -> bool:
         )
         if not earlier:
             return False
+    elif play.reason == reasons.VILLAGE_QUIET:
+        play.reason = reasons.PLAYED_THOUGH_QUIET
     elif play.state == "missed" and play.reason in reasons.GUESSED:
         play.reason = reasons.LATE_RECEIPT
     elif play.state == "cancelled":
@@ -199,61 +220,3 @@ def _apply(play: Play, statement: _Statement) -> bool:
     play.started_at, play.ended_at = statement.started_at, statement.ended_at
     play.start_error_ms = statement.start_error_ms
     return True
-
-
-def _read(entry: Any) -> _Statement:
-    try:
-        body = str(entry["body"])
-        if len(body) > MAX_BODY_CHARS:
-            raise ValueError("too long")
-        said = json.loads(body)
-        found = _Statement(
-            body=body,
-            hash=str(entry["hash"]),
-            previous_hash=str(entry["previous_hash"]),
-            signature=str(entry["signature"]),
-            seq=int(said["seq"]),
-            player_id=str(said["player_id"]),
-            play_id=int(said["play_id"]),
-            outcome=said["outcome"],
-            reason=_short(said.get("reason")),
-            clip_sha256=said.get("clip_sha256"),
-            started_at=_moment(said.get("started_at")),
-            ended_at=_moment(said.get("ended_at")),
-            start_error_ms=_number(said.get("start_error_ms")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        raise _not_understood() from None
-    if found.outcome not in ("played", "missed") or not 0 < found.seq < 2**31:
-        raise _not_understood()
-    if found.outcome == "played" and found.started_at is None:
-        raise _not_understood()
-    if not 0 <= found.play_id < 2**31 or len(found.hash) != 64 or len(found.signature) > 100:
-        raise _not_understood()
-    return found
-
-
-def _not_understood() -> InvalidInput:
-    return InvalidInput(N_("A receipt is not understood."), field="receipts")
-
-
-def _moment(value: Any) -> datetime | None:
-    if value is None:
-        return None
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
-    return moment.astimezone(UTC)
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    if not abs(number) < 1e12:
-        raise ValueError("not a plausible number of milliseconds")
-    return number
-
-
-def _short(value: Any) -> str | None:
-    return None if value is None else str(value)[:60]

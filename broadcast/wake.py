@@ -1,165 +1,174 @@
-"""Wakes players when their manifest changed, and hears who is there.
+"""Wakes players when their manifest changed, brings them commands, and hears who is there.
 
 Nothing rests on it: a wake-up that gets lost costs a player at most one minute, for players also
-ask by themselves. What was woken is compared with the table of manifests, so news that came while
-the broker was away is told when it is back.
+ask by themselves. The table of manifests knows what was woken, so news that came while the broker
+or this process was away is told when it is back.
 """
 
 from __future__ import annotations
 
 import json
-import queue
-import ssl
 import threading
-from typing import Any
+from collections.abc import Iterator
 
-import paho.mqtt.client as mqtt
 import sqlalchemy as sa
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 
-from broadcast import accounts, players
+from broadcast import accounts, commands, players
+from broadcast.keys import ServerKey
+from broadcast.line import Line
 from broadcast.models import ManifestVersion, Player
-from core import bell
+from core import bell, leases, outbox
 from core.clock import utc_now
 from core.database import Database
+from core.errors import InvalidInput
 from core.settings import Settings
 
-BELL = "wake"
-POLL_S = 2.0
-KEEPALIVE_S = 30
-RETRY_AT_MOST_S = 3
+BELL = commands.BELL
+POLL_S = 1.0
+STATES_AT_ONCE = 100
 log = structlog.get_logger("broadcast.wake")
 
 
 class Waker:
-    """Background service: one MQTT 3.1.1 connection, reconnecting by itself."""
+    """Background service; works while ``duty`` is ours (None: always).
+
+    Of two processes on one database only one may speak: the broker knows the server by one name.
+    """
 
     name = "waker"
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, duty: leases.Duty | None = None
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._duty = duty
+        self._signer = ServerKey.from_settings(settings)
         self._stopped = threading.Event()
-        self._heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        self._woken: dict[str, int] | None = None
-        self.connected = threading.Event()
+        self._line = Line(settings, BELL)
+        self._accounts = accounts.Writer(settings)
+        self._heard: list[tuple[str, bytes]] = []
+
+    @property
+    def connected(self) -> threading.Event:
+        """Set while the broker listens to us."""
+        return self._line.connected
 
     def run_forever(self) -> None:
         """Work until ``stop``."""
-        client = self._client()
         with bell.Bell(BELL) as waiting:
-            self._start(client)
             try:
                 while not self._stopped.is_set():
                     try:
-                        self._note_states()
-                        self._wake_changed(client)
+                        self._look()
                     except sa.exc.SQLAlchemyError as error:
                         log.warning("the waker waits for the database", error=str(error)[:200])
+                    except InvalidInput as error:
+                        log.error("the broker's settings cannot be used", error=error.text)
+                    except OSError as error:
+                        log.error("the accounts of the broker cannot be written", error=str(error))
                     waiting.wait(POLL_S)
             finally:
-                client.disconnect()
-                client.loop_stop()
+                self._line.close()
 
     def stop(self) -> None:
         self._stopped.set()
         bell.ring(BELL)
 
-    def _client(self) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=accounts.SERVER_NAME,
-            protocol=mqtt.MQTTv311,
-            clean_session=True,
-        )
-        where = accounts.endpoint(self._settings)
-        if where.username:
-            client.username_pw_set(where.username, where.password)
-        if where.tls:
-            client.tls_set_context(self._tls_context())
-        client.reconnect_delay_set(1, RETRY_AT_MOST_S)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        return client
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._settings.mqtt_url:
-            return ssl.create_default_context()
-        # Our own broker on this machine: its certificate is compared, names do not matter.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        authority = self._settings.data_dir.resolve() / "tls" / "ca.pem"
-        files = accounts.tls_files(self._settings)
-        if authority.is_file():
-            context.load_verify_locations(authority)
-        elif files:
-            context.load_verify_locations(files[0])
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        return context
-
-    def _start(self, client: mqtt.Client) -> None:
-        where = accounts.endpoint(self._settings)
+    def _look(self) -> None:
         with self._database.read() as session:
-            accounts.write_files(session, self._settings)
-        client.connect_async(where.host, where.port, keepalive=KEEPALIVE_S)
-        client.loop_start()
-
-    def _on_connect(
-        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
-    ) -> None:
-        if reason.is_failure:
-            log.warning("the broker refuses the server", reason=str(reason))
+            self._accounts.write_if_changed(session)
+        if self._duty is not None and not self._duty.is_ours():
+            self._line.close()
             return
-        client.subscribe(f"{accounts.TOPIC_ROOT}/+/+/state", qos=1)
-        self.connected.set()
-        bell.ring(BELL)
-
-    def _on_disconnect(
-        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
-    ) -> None:
-        self.connected.clear()
-        if not self._stopped.is_set():
-            log.warning("the broker is away; players ask by themselves", reason=str(reason))
-
-    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._heard.put((message.topic, bytes(message.payload)))
-        bell.ring(BELL)
+        self._line.open()
+        self._note_states()
+        self._expire_commands()
+        if self._line.connected.is_set():
+            self._wake_changed()
+            self._send_commands()
 
     def _note_states(self) -> None:
-        while not self._heard.empty():
-            topic, payload = self._heard.get()
-            said = _online(payload)
-            parts = topic.split("/")
-            if said is None or len(parts) != 4:
-                log.warning("a state that is not understood", topic=topic)
-                continue
+        self._heard += self._line.heard()
+        while self._heard:
             with self._database.write() as session:
-                player = session.get(Player, parts[2])
-                if player is not None and player.area_code == parts[1]:
-                    players.set_online(session, player.id, said)
+                changed = [
+                    player_id
+                    for area_code, player_id, said in _states(self._heard[:STATES_AT_ONCE])
+                    if players.set_online(session, area_code, player_id, said)
+                ]
+                if changed:  # one piece of news: a county comes back from a power cut at once
+                    outbox.emit(session, "player.changed", player_ids=changed, presence=True)
+            del self._heard[:STATES_AT_ONCE]  # the broker says it once: kept until it is written
 
-    def _wake_changed(self, client: mqtt.Client) -> None:
+    def _wake_changed(self) -> None:
         with self._database.read() as session:
-            versions: dict[str, int] = {
+            changed = {
                 code: version
                 for code, version in session.execute(
-                    sa.select(ManifestVersion.area_code, ManifestVersion.version)
+                    sa.select(ManifestVersion.area_code, ManifestVersion.version).where(
+                        ManifestVersion.version != ManifestVersion.woken_version
+                    )
                 )
             }
-            if self._woken is None:
-                self._woken = versions
-            if not self.connected.is_set():
+            if not changed:
                 return
-            changed = [code for code, v in versions.items() if self._woken.get(code) != v]
-            boxes = session.scalars(
-                sa.select(Player).where(Player.area_code.in_(changed), Player.revoked_at.is_(None))
-            ).all()
-        for player in boxes:
-            said = {"manifest_version": versions[player.area_code], "at": utc_now().isoformat()}
-            client.publish(f"{accounts.prefix(player)}/wake", json.dumps(said), qos=1)
-        self._woken = versions
+            boxes = session.scalars(sa.select(Player).where(Player.revoked_at.is_(None))).all()
+        at = utc_now().isoformat()
+        messages = [
+            (
+                f"{accounts.prefix(player)}/wake",
+                json.dumps({"manifest_version": changed[player.area_code], "at": at}),
+            )
+            for player in boxes
+            if player.area_code in changed
+        ]
+        if self._line.publish(messages):
+            self._note_woken(changed)
+
+    def _note_woken(self, versions: dict[str, int]) -> None:
+        now, table = utc_now(), ManifestVersion.__table__
+        assert isinstance(table, sa.Table)
+        with self._database.write() as session:
+            session.connection().execute(
+                sa.update(table)
+                .where(ManifestVersion.area_code == sa.bindparam("code"))
+                .values(woken_at=now, woken_version=sa.bindparam("told")),
+                [{"code": code, "told": version} for code, version in versions.items()],
+            )
+
+    def _send_commands(self) -> None:
+        with self._database.read() as session:
+            due = commands.due(session, utc_now())
+        messages = [
+            (
+                f"{accounts.prefix(player)}/command",
+                json.dumps(commands.envelope(self._signer, command)),
+            )
+            for command, player in due
+        ]
+        if messages and self._line.publish(messages):
+            with self._database.write() as session:
+                commands.note_sent(session, [command.id for command, _ in due], utc_now())
+
+    def _expire_commands(self) -> None:
+        with self._database.read() as session:
+            if not commands.any_overdue(session, utc_now()):
+                return
+        with self._database.write() as session:
+            commands.expire(session, utc_now())
+
+
+def _states(heard: list[tuple[str, bytes]]) -> Iterator[tuple[str, str, bool]]:
+    """(area code, player id, whether it is there) of each that is understood."""
+    for topic, payload in heard:
+        said = _online(payload)
+        parts = topic.split("/")
+        if said is None or len(parts) != 4:
+            log.warning("a state that is not understood", topic=topic[:100])
+        else:
+            yield parts[1], parts[2], said
 
 
 def _online(payload: bytes) -> bool | None:

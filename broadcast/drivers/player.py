@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from broadcast import manifest, players
+from broadcast import manifest, presence
 from broadcast.models import Player, Speaker
 
 
@@ -20,4 +20,4 @@ class PlayerDriver:
     def is_online(self, session: Session, speaker: Speaker) -> bool:
         """Whether its player is connected or asked moments ago."""
         player = session.get(Player, speaker.player_id) if speaker.player_id else None
-        return player is not None and players.is_online(player)
+        return player is not None and presence.is_online(player)

@@ -78,10 +78,14 @@ def public_key(key: Ed25519PrivateKey) -> str:
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
-def enrolled(database: Database, administrator: Actor, area_code: str) -> Box:
-    """A player that came in with a code."""
+def enrolled(
+    database: Database, administrator: Actor, area_code: str, *, approved: bool = True
+) -> Box:
+    """A player that came in with a code, and that somebody said yes to."""
     key = Ed25519PrivateKey.generate()
     with database.write() as session:
         code = players.new_code(session, administrator, area_code).code
         found = players.enrol(session, code, "", public_key(key), "0.1")
+        if approved:
+            players.approve(session, administrator, found.player.id)
         return Box(found.player, found.token, found.mqtt_password, key)

@@ -74,6 +74,13 @@ def mosquitto(folder: Path, accounts_folder: Path, port: int) -> Iterator[subpro
         f"password_file {accounts_folder}/mosquitto.passwd\n"
         f"acl_file {accounts_folder}/mosquitto.acl\n"
     )
+    with mosquitto_by(configuration, port) as process:
+        yield process
+
+
+@contextmanager
+def mosquitto_by(configuration: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A real Mosquitto by its configuration."""
     program = counterparts.find("mosquitto")
     assert program is not None
     process = subprocess.Popen(

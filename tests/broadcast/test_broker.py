@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broadcast import accounts, players
-from broadcast.broker import Accounts
+from broadcast.broker_rights import Accounts
 from core.database import Database
 from core.settings import Settings
 from tests.broadcast.box import Box, enrolled
@@ -111,8 +112,13 @@ def test_nobody_unknown_comes_in(port: int) -> None:
 def test_a_player_may_not_listen_to_others(ear: Ears, box: Box, neighbour: Box) -> None:
     player = ear(box)
     wait_until(lambda: player.is_in)
-    for foreign in (topic(neighbour, "wake"), "#", "xiangyin/#", "xiangyin/+/+/state", "$SYS/#"):
-        assert player.subscribe(foreign) == 128
+    for end in ("wake", "command"):
+        assert player.subscribe(topic(box, end)) == 1
+    own = [topic(box, end) for end in ("state", "#", "+", "live", "wake/#", "+/wake")]
+    foreign = [topic(neighbour, end) for end in ("wake", "command", "state", "#")]
+    wide = ["#", "+/#", "xiangyin/#", "xiangyin/+/+/state", f"xiangyin/+/{box.player.id}/wake"]
+    for each in (*own, *foreign, *wide, "$SYS/#", "$SYS/broker/clients/total"):
+        assert player.subscribe(each) == 128, each
 
 
 def test_a_player_may_not_speak_for_others(
@@ -125,6 +131,7 @@ def test_a_player_may_not_speak_for_others(
     player.say(topic(neighbour, "state"), "forged")
     player.say(topic(neighbour, "wake"), "forged")
     player.say(topic(box, "wake"), "forged")
+    player.say(topic(box, "command"), "forged")
     player.say(topic(box, "state"), "genuine")
     wait_until(lambda: about(server, box))
     assert about(server, box, neighbour) == [(topic(box, "state"), "genuine")]
@@ -210,6 +217,101 @@ def test_a_revoked_player_hears_nothing_more(
     assert player.heard == []
     again = ear(box, client_id=box.player.id)
     wait_until(lambda: again.refusals)
+
+
+def test_a_revoked_player_is_cut_off_at_once(
+    ear: Ears,
+    port: int,
+    server: Ear,
+    database: Database,
+    broker_settings: Settings,
+    town: Town,
+    box: Box,
+    neighbour: Box,
+) -> None:
+    lost: list[str] = []
+    will = (topic(box, "state"), '{"online": false}')
+    player, other = ear(box, will=will), ear(neighbour)
+    player.client.on_disconnect = lambda *_: lost.append("player")
+    other.client.on_disconnect = lambda *_: lost.append("other")
+    wait_until(lambda: player.is_in and other.is_in)
+    server.subscribe("xiangyin/+/+/state")
+    with database.write() as session:
+        players.revoke(session, town.administrator, box.player.id)
+    write_accounts(database, broker_settings)
+    wait_until(lambda: lost)
+    other.say(topic(neighbour, "state"), "still here")
+    wait_until(lambda: about(server, neighbour))
+    assert "other" not in lost
+    assert about(server, box) == []
+
+
+def connect_packet(name: str, password: str, *, keepalive_s: int, will_topic: str) -> bytes:
+    def text(value: str) -> bytes:
+        return len(value.encode()).to_bytes(2, "big") + value.encode()
+
+    body = text("MQTT") + bytes([4, 0b11000110]) + keepalive_s.to_bytes(2, "big")
+    body += text(name) + text(will_topic) + text("the line is dead") + text(name) + text(password)
+    assert 128 <= len(body) < 16_384
+    return bytes([0x10, len(body) % 128 | 128, len(body) // 128]) + body
+
+
+def test_a_player_whose_line_is_dead_is_given_up(port: int, server: Ear, box: Box) -> None:
+    server.subscribe("xiangyin/+/+/state")
+    hello = connect_packet(
+        box.player.id, box.mqtt_password, keepalive_s=1, will_topic=topic(box, "state")
+    )
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(hello)
+        assert line.recv(4) == b"\x20\x02\x00\x00"
+        wait_until(lambda: about(server, box) == [(topic(box, "state"), "the line is dead")])
+        assert line.recv(1) == b""
+
+
+def test_silent_strangers_keep_no_player_out(port: int, ear: Ears, box: Box) -> None:
+    strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(600)]
+    try:
+        player = ear(box)
+        wait_until(lambda: player.is_in)
+        for early in strangers[:50]:
+            early.settimeout(5)
+            with contextlib.suppress(ConnectionResetError):
+                assert early.recv(1) == b""
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+def test_more_bytes_than_anybody_has_to_say_are_not_waited_for(
+    port: int, ear: Ears, server: Ear, box: Box
+) -> None:
+    huge = b"\x10\xff\xff\xff\x7f" + bytes(70_000)
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.settimeout(5)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            line.sendall(huge)
+            assert line.recv(1) == b""
+    lost: list[bool] = []
+    player = ear(box)
+    wait_until(lambda: player.is_in)
+    player.client.on_disconnect = lambda *_: lost.append(True)
+    player.client.publish(topic(box, "state"), "x" * 100_000, qos=1)
+    wait_until(lambda: lost)
+
+
+def test_of_what_comes_while_a_player_is_away_the_newest_wait(
+    ear: Ears, server: Ear, box: Box
+) -> None:
+    player = ear(box, persistent=True)
+    wait_until(lambda: player.is_in)
+    player.subscribe(topic(box, "wake"))
+    player.leave()
+    time.sleep(0.5)
+    for number in range(30):
+        server.say(topic(box, "wake"), str(number))
+    back = ear(box, persistent=True)
+    wait_until(lambda: back.heard and back.heard[-1][1] == "29")
+    assert [said for _, said in back.heard] == [str(number) for number in range(10, 30)]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from broadcast import manifest
+from broadcast import manifest, wake
 from broadcast.keys import ServerKey
+from broadcast.models import HourVolume, Player
+from core import bell
 from core.blobs import BlobStore
-from core.clock import FakeClock
+from core.clock import FakeClock, utc_now
 from core.database import Database
 from core.models import OutboxEvent
 from core.settings import Settings
@@ -73,6 +75,14 @@ def test_the_version_grows_only_with_the_content(
         slots.outbox.emit(session, "episode.changed", episode_id=episode.id)
     tell()
     assert build(database).version == 2
+
+
+def test_a_list_that_grew_rings_for_those_who_wake_players(database: Database, town: Town) -> None:
+    with bell.Bell(wake.BELL) as waiting:
+        build(database)
+        assert waiting.wait(0)
+        build(database)
+        assert not waiting.wait(0)
 
 
 def test_the_time_of_issue_is_renewed_daily_under_the_same_version(
@@ -175,3 +185,85 @@ def test_news_of_plans_becomes_news_of_manifests(
         told = [event.payload["area_code"] for event in events]
     assert sorted(told) == VILLAGES  # each village once, however often something asked
     assert {play.state for play in plays(area_code=VILLAGE)} == {"published"}
+
+
+def test_a_play_says_how_urgent_and_how_loud_it_is(database: Database, town: Town) -> None:
+    first = payload(database)["plays"][0]
+    wanted = ("programme", 50, 100, "restart")
+    assert (
+        first["kind"], first["priority"], first["volume_percent"], first["on_interrupt"],
+    ) == wanted  # fmt: skip
+    with database.write() as session:
+        session.execute(sa.update(Play).values(priority=70, volume_percent=60, on_interrupt="skip"))
+    first = payload(database)["plays"][0]
+    assert (first["kind"], first["priority"]) == ("notice", 70)
+    assert (first["volume_percent"], first["on_interrupt"]) == (60, "skip")
+
+
+@pytest.mark.parametrize(("priority", "is_named"), [(70, True), (50, False)])
+def test_a_notice_is_named_while_it_may_sound_and_a_programme_until_it_may_begin(
+    database: Database, town: Town, fake_clock: FakeClock, priority: int, is_named: bool
+) -> None:
+    """A notice that is named no longer counts as called off, and would be cut in its middle."""
+    with database.write() as session:
+        first = session.scalars(sa.select(Play).order_by(Play.starts_at)).first()
+        assert first is not None
+        session.execute(sa.update(Play).values(priority=priority, duration_ms=300_000))
+        play_id, last_start = first.id, first.make_up_until
+
+    def named() -> bool:
+        with database.write() as session:
+            known = json.loads(manifest.build(session, first.area_code).payload)["plays"]
+        return play_id in [each["play_id"] for each in known]
+
+    fake_clock.set(last_start + timedelta(minutes=4))
+    assert named() is is_named
+    fake_clock.set(last_start + timedelta(minutes=6))
+    assert not named()
+
+
+def test_hours_of_the_nearest_area_count(database: Database, town: Town) -> None:
+    assert "volume_by_hour" not in payload(database)
+    for code, percent in ((towns.COUNTY, 30), (towns.TOWNSHIP, 60)):
+        with database.write() as session:
+            session.add(HourVolume(area_code=code, percent=[percent] * 24, changed_at=utc_now()))
+    assert payload(database)["volume_by_hour"] == [60] * 24
+
+
+def test_only_players_that_are_turned_down_are_named(database: Database, box: Box) -> None:
+    assert "player_volume_percent" not in payload(database)
+    with database.write() as session:
+        session.execute(sa.update(Player).values(volume_percent=40))
+    assert payload(database)["player_volume_percent"] == {box.player.id: 40}
+
+
+def test_a_player_nobody_approved_gets_the_same_list_without_plays(
+    database: Database, town: Town
+) -> None:
+    whole = build(database)
+    silent = whole.without_plays()
+    assert json.loads(silent.payload) == json.loads(whole.payload) | {"plays": []}
+    assert silent.etag != whole.etag
+
+
+def test_what_was_kept_serves_until_something_newer_is_issued(
+    database: Database, box: Box, fake_clock: FakeClock
+) -> None:
+    def kept() -> int | None:
+        with database.read() as session:
+            found = manifest.kept(session, VILLAGES[0])
+            return found.version if found else None
+
+    def build(*, keep: bool) -> int:
+        with database.write() as session:
+            session.execute(sa.update(Play).values(revision=Play.revision + 1))
+            return manifest.build(session, VILLAGES[0], keep=keep).version
+
+    version = build(keep=True)
+    assert kept() == version
+    fake_clock.advance(timedelta(seconds=21))
+    assert kept() is None
+    version = build(keep=True)
+    assert kept() == version
+    build(keep=False)
+    assert kept() is None

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from broadcast import players
-from broadcast.models import EnrolmentCode, Player, Speaker
+from broadcast import players, presence
+from broadcast.models import EnrolmentCode, Player, PlayerEvent, Speaker
 from core.clock import FakeClock
 from core.database import Database
-from core.errors import Forbidden, InvalidInput, NotFound
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tests.broadcast.box import Box, public_key
 from tests.schedule.town import TOWNSHIP, VILLAGES, Town
 
@@ -118,6 +118,32 @@ def test_a_revoked_player_is_out_at_once(database: Database, town: Town, box: Bo
         assert session.scalars(sa.select(Speaker)).all() == []
 
 
+def test_a_player_waits_until_a_person_says_yes(database: Database, town: Town) -> None:
+    enrol(database, code(database, town))
+    with database.write() as session:
+        (waiting,) = players.waiting_for_approval(session, town.administrator)
+        with pytest.raises(Forbidden):
+            players.approve(session, town.recorder, waiting.id)
+        with pytest.raises(NotFound):
+            players.approve(session, town.outsider, waiting.id)
+        for _ in range(2):
+            assert players.approve(session, town.administrator, waiting.id).approved_at
+        assert players.waiting_for_approval(session, town.administrator) == []
+    with database.read() as session:
+        kinds = list(session.scalars(sa.select(PlayerEvent.kind).order_by(PlayerEvent.id)))
+    assert kinds == ["enrolled", "approved"]
+
+
+def test_a_player_that_was_refused_cannot_be_approved_later(database: Database, town: Town) -> None:
+    enrol(database, code(database, town))
+    with database.write() as session:
+        (waiting,) = players.waiting_for_approval(session, town.administrator)
+        players.revoke(session, town.administrator, waiting.id)
+        assert players.waiting_for_approval(session, town.administrator) == []
+        with pytest.raises(Conflict):
+            players.approve(session, town.administrator, waiting.id)
+
+
 def test_only_who_may_edit_loudspeakers_of_the_own_area(
     database: Database, town: Town, box: Box
 ) -> None:
@@ -137,7 +163,7 @@ def test_a_player_is_online_by_broker_or_by_asking(
 ) -> None:
     def online() -> bool:
         with database.read() as session:
-            return players.is_online(session.get_one(Player, box.player.id))
+            return presence.is_online(session.get_one(Player, box.player.id))
 
     assert not online()
     with database.write() as session:
@@ -146,9 +172,9 @@ def test_a_player_is_online_by_broker_or_by_asking(
     fake_clock.advance(timedelta(minutes=3))
     assert not online()
     with database.write() as session:
-        players.set_online(session, box.player.id, True)
-    fake_clock.advance(timedelta(hours=3))
+        players.set_online(session, box.player.area_code, box.player.id, True)
+    fake_clock.advance(timedelta(minutes=3))
     assert online()
     with database.write() as session:
-        players.set_online(session, box.player.id, False)
+        players.set_online(session, box.player.area_code, box.player.id, False)
     assert not online()

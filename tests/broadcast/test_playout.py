@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from broadcast import manifest, playout, reasons
+from broadcast import manifest, players, playout, reasons
 from broadcast.playout import Closer
 from core.clock import FakeClock
 from core.database import Database
@@ -58,6 +59,21 @@ def test_each_absence_has_its_own_reason(
     close(database)
     today = [play for play in plays() if play.state == "missed"]
     assert [play.reason for play in today] == ["no_receipt", "no_player", "no_episode"]
+
+
+def test_a_player_nobody_approved_is_not_blamed_for_its_network(
+    database: Database, town: Town, plays: Plays, fake_clock: FakeClock
+) -> None:
+    with database.write() as session:
+        code = players.new_code(session, town.administrator, VILLAGES[0]).code
+        waiting = players.enrol(session, code, "", base64.b64encode(bytes(32)).decode()).player.id
+        manifest.build(session, VILLAGES[0])
+    fake_clock.set(MAKE_UP_OVER + timedelta(hours=1))
+    with database.write() as session:
+        players.approve(session, town.administrator, waiting)  # too late
+    close(database)
+    found = plays(area_code=VILLAGES[0])[0]
+    assert (found.state, found.reason) == ("missed", "not_approved")
 
 
 def test_what_was_played_or_cancelled_stays(

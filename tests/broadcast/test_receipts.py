@@ -109,15 +109,6 @@ def test_a_receipt_that_skips_its_predecessor_is_refused(
         accept(database, box, box.played(play))
 
 
-def test_a_number_used_twice_with_other_content_is_a_conflict(
-    database: Database, box: Box, play: Play
-) -> None:
-    accept(database, box, box.played(play))
-    box.seq, box.last_hash = 0, ""
-    with pytest.raises(Conflict, match="received before"):
-        accept(database, box, box.missed(play, "overlap"))
-
-
 def test_a_receipt_in_another_players_name_is_refused(
     database: Database, town: Town, box: Box, play: Play
 ) -> None:
