@@ -6,7 +6,8 @@ All verbs except ``answer`` and ``hang_up`` return at once; what comes of them a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -49,6 +50,18 @@ class HungUp:
     cause: str
 
 
+_WITHHELD = ("anonymous", "unavailable", "unknown", "restricted", "withheld")
+
+
+def claimed(number: str) -> str:
+    """The number the network claims, without what no number has; "" when it is withheld."""
+    plain = re.sub(r"[^\w+*#.-]", "", number)[:40]
+    return "" if plain.lower() in _WITHHELD else plain
+
+
+OnSound = Callable[[int, bytes], None]
+"""Takes milliseconds since the first piece, and 16-bit samples at 8 kHz."""
+
 CallEvent = Key | PlayEnded | SpeechHeard | RecordingStopped | HungUp
 
 
@@ -59,6 +72,8 @@ class Call(Protocol):
     caller: str
     """Number the network claims, "" when withheld. Never proof of anything."""
     called: str
+    streams: bool
+    """Whether ``hand_out`` works on this line."""
 
     async def answer(self) -> None:
         """Lift the receiver. Raises nothing when the caller is gone: HungUp arrives instead."""
@@ -99,6 +114,44 @@ class Call(Protocol):
         """End the take (RecordingStopped with reason "stopped" follows)."""
         ...
 
+    def hand_out(self, on_sound: OnSound | None) -> None:
+        """Give what is heard from now on to ``on_sound``, some 0.1 s at a time; None ends it.
+
+        Pieces lie at their place in time; what is lost on the way is silence, and so is a pause in
+        which nothing arrives. Nothing is given while the caller holds the call: that is music. Only
+        where ``streams`` says so, and not while ``join`` holds; RuntimeError then.
+        """
+        ...
+
     async def hang_up(self, cause: str) -> None:
         """End the call from our side; safe to call when it is over already."""
+        ...
+
+    def join(self, other: Call) -> None:
+        """Let the two hear each other from now on; nothing of it is kept. ``other`` need not.
+
+        Keys and HungUp of both go on arriving as events of each. What either plays or records
+        stops. ``other`` must come from the same driver.
+        """
+        ...
+
+    def part(self) -> None:
+        """End what ``join`` began, on both sides; the calls themselves go on."""
+        ...
+
+
+Undialled = Literal["busy", "no_answer", "refused", "unreachable", "no_trunk", "cancelled", "limit"]
+"""Why a number was not reached. no_trunk: nothing is configured that could dial."""
+
+
+class Driver(Protocol):
+    """What can reach telephones: one per telephony process."""
+
+    async def dial(self, number: str, *, ring_s: float) -> Call | Undialled:
+        """Ring ``number`` until it answers, at most ``ring_s``; the call is answered then.
+
+        ``number`` is a telephone number (digits, leading + allowed) or the name of an account
+        that registered here. Cancelling the task stops the ringing. Never raises for what the
+        network does. Who calls this has checked that the number may be dialled.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Runs the dialogue over a telephone call: carries its actions out and brings it the events.
+"""Answers calls: what a telephony process needs besides its driver.
 
 Everything that waits for the disk runs in a worker thread, so the shared clock of the calls never
 stumbles over a slow card. Nothing here knows a database.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,24 +18,35 @@ import structlog
 from core import bell
 from core.sealed import Sealer
 from core.settings import Settings
-from hotline import dialogue, limits, prompts
-from hotline import steps as do
+from hotline import limits, prompts, talk
 from hotline.ask import ask
-from hotline.call import Call, HungUp, PlayEnded, RecordingStopped
+from hotline.call import Call, HungUp, PlayEnded
+from hotline.directory import Reader
 from hotline.journal import BELL, Journal, spool_of
 from hotline.number_block import LOW_WATER, NumberBlock
-from hotline.prompt_texts import reference_sounds
+from hotline.outgoing.contract import Found, Outgoing
 from hotline.prompts import Prompts
 from hotline.telling import Telling
+from hotline.turned_away import TurnedAway
 from transcribe.stream import Announcer
 
-CALL_LIMIT_S = 900.0
-"""No road through the dialogue takes longer; whatever does is ended."""
 log = structlog.get_logger("hotline.conversation")
 
 
+class NobodyToCall:
+    """Where telephony cannot dial: callers who want a person are promised a call-back."""
+
+    def ring_duty(
+        self, call_id: str, *, caller: str, village_code: str | None, reference_no: str | None
+    ) -> None:
+        log.warning("no duty phone can be rung from here", call_id=call_id)
+
+    async def find_human(self, call: Call, *, village_code: str | None) -> Found:
+        return "no_trunk"
+
+
 class ConversationFactory:
-    """Answers calls. One per telephony process."""
+    """Answers calls. One per telephony process; ``outgoing`` may be set later."""
 
     def __init__(
         self,
@@ -43,20 +54,27 @@ class ConversationFactory:
         sealer: Sealer,
         spoken: Prompts,
         *,
+        outgoing: Outgoing | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.sealer = sealer
         self.prompts = spoken
+        self.outgoing: Outgoing = outgoing or NobodyToCall()
+        self.directory = Reader(settings)
         self.numbers = NumberBlock.from_settings(settings)
         self.spool = spool_of(settings)
         self.announcer = Announcer(settings)
         self.monotonic_s = monotonic_s
+        self._turned_away = TurnedAway(self.spool, sealer)
+        self._writing: set[asyncio.Task[None]] = set()
         self._refilling: asyncio.Task[object] | None = None
 
     def prompt_paths(self) -> list[Path]:
         """Every sound a call may play, so that a driver can encode them ahead."""
-        return sorted(set(self.prompts.paths.values()))
+        return sorted(
+            {path for spoken in self.prompts.sets.values() for path in spoken.paths.values()}
+        )
 
     async def converse(self, call: Call) -> None:
         """Answer ``call`` and see it to its end. Never raises but for cancellation."""
@@ -74,13 +92,20 @@ class ConversationFactory:
             return
         telling = Telling(self.announcer)
         try:
-            await _Conversation(self, call, journal, telling).run()
+            await talk.Talk(self, call, journal, telling).run()
         except Exception as error:
             log.exception("the conversation broke", call_id=call.call_id, error=repr(error))
         finally:
             telling.stop()
             journal.close()
             bell.ring(BELL)
+
+    def turned_away(self, caller: str, called: str) -> None:
+        """A call found the hotline full: leave a call-back for it. Returns at once."""
+        if self._turned_away.admits(caller):
+            task = asyncio.create_task(asyncio.to_thread(self._turned_away.write, caller, called))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
 
     async def _apologise(self, call: Call) -> None:
         await call.answer()
@@ -107,176 +132,20 @@ class ConversationFactory:
                 await ask(self.settings, "references")
 
 
-class _Conversation:
-    def __init__(
-        self, factory: ConversationFactory, call: Call, journal: Journal, telling: Telling
-    ) -> None:
-        self._factory = factory
-        self._call = call
-        self._journal = journal
-        self._telling = telling
-        self._now = factory.monotonic_s
-        self._token: int | None = None
-        self._due_s = self._now()
-        self._last_s = self._now() + CALL_LIMIT_S
-        self._recording = False
+def build(settings: Settings, outgoing: Outgoing | None = None) -> ConversationFactory:
+    """What the telephony process needs to answer calls.
 
-    async def run(self) -> None:
-        state, actions = dialogue.start(number_known=bool(self._call.caller))
-        try:
-            while True:
-                event = await self._carry_out(state, actions) or await self._next()
-                if state.ended:
-                    return
-                state, actions = dialogue.advance(state, event)
-                self._journal.note(state.state, do.told(event))
-        except BaseException as error:
-            await asyncio.shield(self._break_off(error))
-            raise
-
-    async def _next(self) -> do.Event:
-        while True:
-            if self._now() >= self._last_s:
-                self._last_s = self._now() + CALL_LIMIT_S
-                await self._call.hang_up("limit")
-                return HungUp("limit")
-            left_s = max(0.0, min(self._due_s, self._last_s) - self._now())
-            event = await self._call.next_event(left_s)
-            if event is None:
-                if self._now() >= self._last_s:
-                    continue
-                return do.TimedOut()
-            if isinstance(event, PlayEnded) and event.token != self._token:
-                continue  # the end of something that was interrupted
-            if isinstance(event, RecordingStopped):
-                self._take_ended()
-            return event
-
-    async def _carry_out(
-        self, state: dialogue.Dialogue, actions: tuple[do.Action, ...]
-    ) -> do.Event | None:
-        """Do what the dialogue asks: fall silent, write it down, then act; an answer or None."""
-        if do.Hush() in actions:
-            self._call.stop_playing()
-            self._token = None
-        for action in actions:
-            self._write_down(action)
-        stored = not actions or await self._save()
-        if not stored and any(isinstance(action, do.Consent) for action in actions):
-            self._journal.withdraw_consent()
-            return do.NotStored()
-        answer: do.Event | None = None
-        for action in actions:
-            if isinstance(action, do.BindReference):
-                answer = await self._bind()
-            else:
-                await self._act(action)
-        if state.ended:
-            return do.TimedOut()
-        return answer
-
-    def _write_down(self, action: do.Action) -> None:
-        match action:
-            case do.Consent(channel, confidential):
-                version = self._factory.prompts.consent_version
-                self._journal.consent(version, channel, confidential=confidential)
-            case do.Urgent(reason):
-                self._journal.entry.urgent_reason = reason
-            case do.PromiseCallBack():
-                self._journal.entry.call_back_promised = True
-            case do.KeepTake(take, stopped):
-                self._journal.keep_take(take, stopped)
-            case do.End(cause):
-                self._journal.finish(cause)
-
-    async def _act(self, action: do.Action) -> None:
-        match action:
-            case do.Answer():
-                await self._call.answer()
-                self._journal.answered()
-            case do.Say(sounds):
-                self._say(sounds)
-            case do.SayReference(number, pin, before, after):
-                self._say(reference_sounds(number, pin, before, after))
-            case do.Wait(seconds):
-                self._due_s = self._now() + seconds
-            case do.Listen():
-                self._call.listen()
-            case do.Forget():
-                self._call.forget()
-            case do.Record(take, keep_heard):
-                self._recording = True
-                path = self._journal.take_path(take)
-                self._telling.begin(path, self._journal.spoken_takes())
-                self._call.record(
-                    path,
-                    limit_s=limits.TAKE_LIMIT_S,
-                    silence_s=limits.TAKE_SILENCE_S,
-                    keep_heard=keep_heard,
-                )
-            case do.StopRecording():
-                self._call.stop_recording()
-            case do.End(cause):
-                await self._call.hang_up(cause)
-
-    def _take_ended(self) -> None:
-        self._recording = False
-        self._telling.done()
-
-    def _say(self, sounds: tuple[str, ...]) -> None:
-        self._token = self._call.play(self._factory.prompts.sounds(sounds))
-
-    async def _save(self) -> bool:
-        try:
-            await asyncio.to_thread(self._journal.save)
-        except OSError as error:
-            log.error("call.json not written", call_id=self._call.call_id, error=str(error))
-            return False
-        return True
-
-    async def _bind(self) -> do.ReferenceBound:
-        pin = f"{secrets.randbelow(10_000):04d}"
-        try:
-            number = await self._factory.number()
-            if number is None:
-                return do.ReferenceBound(None, None)
-            pin_hash = self._factory.sealer.keyed_hash("pin", number, pin)
-            await asyncio.to_thread(self._journal.bind, number, pin_hash)
-        except OSError as error:
-            log.error("no number bound", call_id=self._call.call_id, error=str(error))
-            return do.ReferenceBound(None, None)
-        return do.ReferenceBound(number, pin)
-
-    async def _break_off(self, error: BaseException) -> None:
-        """Something broke, or the process is told to stop: keep what was said, then go."""
-        cause = "stopped" if isinstance(error, asyncio.CancelledError) else "error"
-        with contextlib.suppress(Exception):
-            await self._call.hang_up(cause)
-        if self._recording:
-            await self._await_end_of_take()
-        if not self._recording:
-            self._journal.finish(cause)
-            self._journal.entry.call_back_promised = True
-        await self._save()
-
-    async def _await_end_of_take(self) -> None:
-        """Without the driver's word the entry stays open and the importer takes the sound."""
-        deadline_s = self._now() + 2.0
-        with contextlib.suppress(Exception):
-            while self._recording and (left_s := deadline_s - self._now()) > 0:
-                event = await self._call.next_event(left_s)
-                if isinstance(event, RecordingStopped):
-                    self._take_ended()
-                if event is None:
-                    break
-
-
-def build(settings: Settings) -> ConversationFactory:
-    """What the telephony process needs to answer calls; renders prompts that are missing."""
+    Renders missing prompts of the first language; the other languages are spoken in a process of
+    their own meanwhile and join when they are done.
+    """
 
     def tell(done: int, total: int, prompt_id: str) -> None:
         log.debug("preparing prompts", done=done, total=total, prompt=prompt_id)
 
-    return ConversationFactory(
-        settings, Sealer.from_settings(settings), prompts.prepare(settings, tell)
-    )
+    ready = prompts.prepare(settings, tell)
+    if len(ready.languages) < len(prompts.languages_of(settings)):
+        later = threading.Thread(
+            target=prompts.add_later, args=(settings, ready), name="prompts", daemon=True
+        )
+        later.start()
+    return ConversationFactory(settings, Sealer.from_settings(settings), ready, outgoing=outgoing)

@@ -7,54 +7,37 @@ and the folder goes only after a fresh connection has seen the record.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import sqlalchemy as sa
 import structlog
 
-from cases import intake
 from core import bell
 from core.blobs import BlobStore
 from core.database import Database
-from core.errors import XiangyinError
 from core.sealed import Sealer
 from core.settings import Settings
-from hotline import takes
+from hotline import entering, takes
 from hotline.damaged import set_aside
-from hotline.journal import BELL, CALL_FILE, Damaged, Entry, spool_of
+from hotline.entering import SpooledCall
+from hotline.journal import BELL, CALL_FILE, OVER_ASTERISK, Damaged, Entry, locked, spool_of
 from hotline.models import CallRecord
-from hotline.presence import is_there, really_holds
+from hotline.patience import Patience
+from hotline.presence import AWAY_ERRORS, Away, is_there, really_holds
 from transcribe.stream import Announcer
 
 LOOK_EVERY_S = 2.0
 WAIT_S = (1.0, 2.0, 5.0, 10.0)
 STILL_GROWING_S = 5.0
 """Recorders write every second: sound older than this belongs to nobody any more."""
+RESCUE_WITHIN_S = 600.0
+"""Longer than Asterisk and telephony take to start after a power cut."""
 LEFTOVER_S = 3600.0
 STUCK_WAIT_S = 60.0
-NO_WORDS = "来电人按 5 键（刚刚被骗钱），没有留下可用的录音。"
 log = structlog.get_logger("hotline.importer")
-
-
-_AWAY = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.InternalError,
-    sa.exc.ProgrammingError,  # PostgreSQL's word for a table that is not there yet
-    sa.exc.TimeoutError,
-)
-
-
-class Away(Exception):
-    """The database is locked, migrating or gone; the spool keeps everything meanwhile."""
 
 
 class Importer:
@@ -69,9 +52,11 @@ class Importer:
         self._store = store
         self._sealer = sealer
         self._spool = spool_of(settings)
+        self._zone = settings.zone
         self._announcer = Announcer(settings)
         self._stop = threading.Event()
-        self._not_before: dict[str, float] = {}
+        self._patience = Patience([STUCK_WAIT_S])
+        self._first_seen: dict[str, float] = {}
 
     def run_forever(self) -> None:
         """Import until ``stop``; wakes when a call ends, at the latest every two seconds."""
@@ -81,10 +66,10 @@ class Importer:
                 try:
                     self.run_once()
                     failures = 0
-                except Away as error:
+                except (Away, OSError) as error:
                     wait_s = WAIT_S[min(failures, len(WAIT_S) - 1)]
                     failures += 1
-                    log.warning("calls wait for the database", why=str(error)[:200])
+                    log.warning("calls wait for database or disk", why=str(error)[:200])
                     self._stop.wait(wait_s)
                     continue
                 waiting.wait(LOOK_EVERY_S)
@@ -94,31 +79,33 @@ class Importer:
         bell.ring(BELL)
 
     def run_once(self) -> int:
-        """Import what is ready; returns how many folders went. Raises Away."""
+        """Import what is ready; returns how many folders went. Raises Away, OSError."""
         gone = 0
         for folder in sorted(self._spool.iterdir()):
             if self._stop.is_set():
                 break
-            if folder.is_dir() and time.monotonic() >= self._not_before.get(folder.name, 0.0):
+            if folder.is_dir() and self._patience.is_due(folder.name):
                 gone += self._one(folder)
         return gone
 
     def _one(self, folder: Path) -> bool:
-        with _locked(folder) as ours:
-            if not ours:
-                return False
-            try:
+        try:
+            with locked(folder) as ours:
+                if not ours:
+                    return False
                 return self._clear_leftover(folder) if folder.name[0] == "." else self._take(folder)
-            except _AWAY as error:
-                raise Away(str(error)) from error
-            except (XiangyinError, OSError, ValueError, sa.exc.SQLAlchemyError) as error:
-                self._not_before[folder.name] = time.monotonic() + STUCK_WAIT_S
-                log.error(
-                    "a call could not be imported; it stays in the spool",
-                    call_id=folder.name,
-                    error=repr(error),
-                )
-                return False
+        except Away:
+            raise
+        except AWAY_ERRORS as error:
+            raise Away(str(error)) from error
+        except Exception as error:  # whatever is the matter with this call, the others go on
+            self._patience.failed(folder.name)
+            log.error(
+                "a call could not be imported; it stays in the spool",
+                call_id=folder.name,
+                error=repr(error),
+            )
+            return False
 
     def _take(self, folder: Path) -> bool:
         if not is_there(self._database):
@@ -129,44 +116,39 @@ class Importer:
                 raise Damaged("the entry belongs to another call")
         except (Damaged, FileNotFoundError, UnicodeDecodeError) as error:
             return self._take_damaged(folder, str(error))
-        if not entry.finished and _still_growing(folder):
+        if not entry.finished and (_still_growing(folder) or self._is_at_asterisk(folder)):
             return False
         self._store_call(folder, entry)
         return self._remove(folder, entry.call_id)
+
+    def _is_at_asterisk(self, folder: Path) -> bool:
+        """Whether telephony, once it is back, may still fetch the sound from there."""
+        if not folder.name.startswith(OVER_ASTERISK) or not any(folder.glob("take-*.part")):
+            return False
+        first_s = self._first_seen.setdefault(folder.name, time.monotonic())
+        return time.monotonic() - first_s < RESCUE_WITHIN_S
 
     def _store_call(self, folder: Path, entry: Entry) -> None:
         found = takes.find(folder, entry) if entry.consent_at is not None else []
         if entry.consent_at is None and takes.sound_files(folder):
             log.error("sound without consent is thrown away", call_id=entry.call_id)
-        arrival = _arrival(folder, entry, found)
-        examined = None
-        if arrival is not None and arrival.audio_path is not None:
-            examined = intake.examine(self._store, arrival.audio_path)
+        store = entering.prepare(
+            SpooledCall(folder, entry, found, self._store, self._sealer, self._zone)
+        )
         with self._database.write() as session:
             if session.get(CallRecord, entry.call_id) is not None:
                 return
-            record = _record(entry)
-            if arrival is not None:
-                received = intake.receive(
-                    session, self._store, self._sealer, arrival, examined=examined
-                )
-                record.report_id = received.report.id
-                told = received.report.reference_no == entry.reference_no
-                record.needs_call_back = (
-                    entry.call_back_promised
-                    or not entry.finished
-                    or arrival.audio_path is None
-                    or (entry.reference_no is not None and not told)
-                )
-            session.add(record)
+            record, made = store(session)
         for path in takes.sound_files(folder):
-            if arrival is None or takes.stream_key(path) != arrival.stream_key:
+            if takes.stream_key(path) != made.stream_key:
                 self._announcer.gone(takes.stream_key(path))
         log.info(
             "call imported",
             call_id=entry.call_id,
+            kind=entry.kind,
             cause=record.end_cause,
             report_id=record.report_id,
+            call_back_id=record.call_back_id,
             orphan=not entry.finished,
         )
 
@@ -188,6 +170,7 @@ class Importer:
                 )
         self._confirm(folder.name)
         set_aside(folder, self._sealer, why)
+        self._first_seen.pop(folder.name, None)
         return True
 
     def _confirm(self, call_id: str) -> None:
@@ -198,6 +181,7 @@ class Importer:
     def _remove(self, folder: Path, call_id: str) -> bool:
         self._confirm(call_id)
         shutil.rmtree(folder)
+        self._first_seen.pop(folder.name, None)
         return True
 
     def _clear_leftover(self, folder: Path) -> bool:
@@ -206,36 +190,6 @@ class Importer:
             return False
         shutil.rmtree(folder)
         return True
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold the folder's lock; False when a live call or another importer has it, or it is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        yield _lock(descriptor) and _is_still(folder, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_still(folder: Path, descriptor: int) -> bool:
-    """Whether the path still names what was locked: another importer may have moved it."""
-    try:
-        return os.path.samestat(folder.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _age_s(path: Path) -> float:
@@ -248,48 +202,3 @@ def _still_growing(folder: Path) -> bool:
         path.suffix == ".part" and _age_s(path) < STILL_GROWING_S
         for path in takes.sound_files(folder)
     )
-
-
-def _arrival(folder: Path, entry: Entry, found: list[takes.FoundTake]) -> intake.Arrival | None:
-    worth = takes.worth_a_report(found, entry)
-    if not worth and entry.urgent_reason is None:
-        return None
-    return intake.Arrival(
-        channel="phone",
-        source_key=f"call:{entry.call_id}",
-        received_at=datetime.fromisoformat(entry.started_at),
-        audio_path=takes.join(found, folder / "report.wav") if worth else None,
-        typed_text=None if worth else NO_WORDS,
-        caller_sealed=entry.caller_sealed,
-        caller_hash=entry.caller_hash,
-        pin_hash=entry.pin_hash,
-        reference_no=entry.reference_no,
-        confidential=entry.confidential,
-        urgent=entry.urgent_reason is not None,
-        urgent_reason=entry.urgent_reason,
-        cut_off=any(take.cut_off for take in found),
-        end_cause=entry.end_cause or "killed",
-        consent_version=entry.consent_version,
-        consent_channel=entry.consent_channel,
-        consent_at=_instant(entry.consent_at),
-        stream_key=takes.stream_key(found[-1].path) if worth else None,
-    )
-
-
-def _record(entry: Entry) -> CallRecord:
-    return CallRecord(
-        call_id=entry.call_id,
-        caller_sealed=entry.caller_sealed,
-        caller_hash=entry.caller_hash,
-        called=entry.called,
-        started_at=datetime.fromisoformat(entry.started_at),
-        answered_at=_instant(entry.answered_at),
-        ended_at=_instant(entry.ended_at),
-        end_cause=entry.end_cause or "killed",
-        steps=entry.steps,
-        needs_call_back=True,
-    )
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None

@@ -13,6 +13,8 @@ import json
 import os
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ CALL_FILE = "call.json"
 MAX_STEPS = 300
 """More than any sensible call: a key held down must not fill the disk."""
 BELL = "journal"
+OVER_ASTERISK = "ast-"
+"""Begins the ids of calls whose recordings Asterisk makes, and may still hold after a crash."""
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 
 
@@ -49,6 +53,8 @@ class Take:
     reason: str
     duration_ms: int
     speech_ms: int
+    replaced: bool = False
+    """The caller said it again in a later take; it is kept, behind those that count."""
 
 
 @dataclass
@@ -71,6 +77,23 @@ class Entry:
     reference_no: str | None = None
     pin_hash: str | None = None
     call_back_promised: bool = False
+    language: str = "zh_CN"
+    kind: str = "report"
+    """What the caller wanted: report, status, news, human, studio, quiet, live."""
+    village_code: str | None = None
+    village_from: str | None = None
+    """How the village is known: line (number dialled), last (caller's last one), code (keyed)."""
+    on_behalf: bool = False
+    """Somebody reports for another person; the caller's number is the helper's."""
+    staff_user_id: int | None = None
+    """Who proved to be staff by a PIN (studio, quiet, live)."""
+    programme_id: int | None = None
+    """Studio: the programme the takes become an episode of, once ``submitted``."""
+    submitted: bool = False
+    about_reference_no: str | None = None
+    """Status: the report that was asked about, when number and PIN were right."""
+    not_satisfied: bool = False
+    """Status: the caller pressed 1; ``takes`` may hold why."""
     finished: bool = False
     takes: list[Take] = field(default_factory=list)
     steps: list[dict[str, str]] = field(default_factory=list)
@@ -103,6 +126,36 @@ def folder_name(call_id: str) -> str:
     return hashlib.sha256(call_id.encode()).hexdigest()[:40]
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock; False when a live call or another importer has it, or it is gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield _lock(descriptor) and _is_still(folder, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(folder: Path, descriptor: int) -> bool:
+    """Whether the path still names what was locked: another importer may have moved it."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 class Journal:
     """Writer of one call's folder; ``save`` and ``bind`` may run in worker threads."""
 
@@ -125,7 +178,7 @@ class Journal:
             started_at=utc_now().isoformat(),
             called=called[:80],
             caller_sealed=sealer.seal(caller) if caller else None,
-            caller_hash=sealer.keyed_hash("caller", caller) if caller else None,
+            caller_hash=sealer.caller_hash(caller) if caller else None,
         )
         if (spool / name).exists():
             raise FileExistsError(name)
@@ -165,13 +218,17 @@ class Journal:
         self.entry.consent_version = self.entry.consent_channel = self.entry.consent_at = None
         self.entry.confidential = False
 
-    def keep_take(self, number: int, stopped: RecordingStopped) -> None:
+    def keep_take(self, number: int, stopped: RecordingStopped, *, replaces: bool = False) -> None:
+        """Enter the facts of a take; ``replaces``: those before it count no longer."""
         name = self.take_path(number).name
+        for before in self.entry.takes if replaces else ():
+            before.replaced = True
         self.entry.takes.append(Take(name, stopped.reason, stopped.duration_ms, stopped.speech_ms))
 
     def spoken_takes(self) -> list[Path]:
-        """The finished takes in which there is any speech."""
-        return [self.folder / take.name for take in self.entry.takes if take.speech_ms > 0]
+        """The finished takes that count and in which there is any speech."""
+        counting = (take for take in self.entry.takes if not take.replaced)
+        return [self.folder / take.name for take in counting if take.speech_ms > 0]
 
     def bind(self, number: str, pin_hash: str) -> None:
         """Put number and PIN on disk; OSError leaves the entry without them."""

@@ -6,16 +6,13 @@ a file beside it). A number leaves the file, durably, before anybody hears it.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from core.files import write_durably
+from core.files import locked, write_durably
 from core.settings import Settings
 
 BLOCK_SIZE = 200
@@ -37,12 +34,12 @@ class NumberBlock:
 
     def left(self) -> int:
         """How many numbers are there."""
-        with self._locked():
+        with locked(self._lock_path):
             return len(self._read())
 
     def take(self) -> str | None:
         """Take one number out, durably; None when there is none. OSError: none was taken."""
-        with self._locked():
+        with locked(self._lock_path):
             numbers = self._read()
             if not numbers:
                 return None
@@ -52,7 +49,7 @@ class NumberBlock:
 
     def add(self, numbers: Sequence[str]) -> None:
         """Put fresh numbers in."""
-        with self._locked():
+        with locked(self._lock_path):
             self._write([*self._read(), *numbers])
 
     def _read(self) -> list[str]:
@@ -67,12 +64,3 @@ class NumberBlock:
 
     def _write(self, numbers: Sequence[str]) -> None:
         write_durably(self._path, json.dumps({"numbers": list(numbers)}).encode())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

@@ -1,7 +1,7 @@
-"""The web process's desk for telephony: keeps the block of reference numbers filled.
+"""The web process's desk for telephony: keeps the block of reference numbers filled, answers.
 
-A local socket (readable only by our own user) answers ``references`` (fill the block now) and
-``ping``. It is a convenience: telephony lives without it as long as the block lasts.
+A local socket (readable only by our own user) answers the questions of hotline.ask. Telephony
+lives without it: it then says so to the caller. What was asked is never logged.
 """
 
 from __future__ import annotations
@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
 from cases import references
+from core.blobs import BlobStore
 from core.database import Database
+from core.sealed import Sealer
 from core.settings import Settings
 from hotline.ask import LINE_LIMIT_BYTES, socket_path
 from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
+from hotline.office_residents import ResidentDesk
+from hotline.office_staff import Purpose, StaffDesk
 from hotline.presence import is_there
 
 LOOK_EVERY_S = 3.0
@@ -31,12 +36,30 @@ class Office:
 
     name = "hotline-office"
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        purposes: Mapping[str, Purpose] | None = None,
+    ) -> None:
+        """``purposes``: what else staff may prove themselves for, beside studio and quiet."""
         self._database = database
         self._path = socket_path(settings)
         self._block = NumberBlock.from_settings(settings)
         self._filling = threading.Lock()
         self._stop = threading.Event()
+        sealer = Sealer.from_settings(settings)
+        residents = ResidentDesk(database, BlobStore.from_settings(settings), sealer, settings.zone)
+        staff = StaffDesk(database, sealer, settings.zone, purposes)
+        self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "ping": lambda _asked: {"ok": True},
+            "references": lambda _asked: {"ok": True, "left": self.fill()},
+            "village_of": residents.village_of,
+            "status": residents.status,
+            "not_satisfied": residents.not_satisfied,
+            "staff": staff.staff,
+            "quiet": staff.quiet,
+        }
 
     def fill(self) -> int:
         """Top the block up when it is low; returns how many numbers there are.
@@ -56,19 +79,20 @@ class Office:
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one question; never raises."""
+        question = "?"
         try:
             asked = json.loads(line)
+            answer = self._answers[asked["question"]]
             question = asked["question"]
-            if question == "ping":
-                return {"ok": True}
-            if question == "references":
-                return {"ok": True, "left": self.fill()}
+            if question != "ping" and not is_there(self._database):
+                raise FileNotFoundError("the database file is missing")
+            return answer(asked)
         except (ValueError, KeyError, TypeError):
             return {"ok": False, "error": "not understood"}
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            log.warning("the office cannot fill the block now", error=str(error)[:200])
+        except Exception as error:
+            # Only the kind of error: its text may hold what was asked.
+            log.warning("no answer now", question=question, error=type(error).__name__)
             return {"ok": False, "error": "unavailable"}
-        return {"ok": False, "error": "not understood"}
 
     def run_forever(self) -> None:
         """Listen and keep the block filled until ``stop``."""

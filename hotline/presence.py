@@ -5,7 +5,21 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from core.database import Database
+
+AWAY_ERRORS = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.ProgrammingError,  # PostgreSQL's word for a table that is not there yet
+    sa.exc.TimeoutError,
+)
+
+
+class Away(Exception):
+    """The database is locked, migrating or gone; what was to be entered stays where it is."""
 
 
 def is_there(database: Database) -> bool:
@@ -14,8 +28,10 @@ def is_there(database: Database) -> bool:
     return path is None or path.is_file()
 
 
-def really_holds(database: Database, call_id: str) -> bool:
-    """Whether a connection opened this moment sees the call's record.
+def really_holds(
+    database: Database, key: str, table: str = "call_record", column: str = "call_id"
+) -> bool:
+    """Whether a connection opened this moment sees the row, by default a call's record.
 
     A pooled SQLite connection keeps writing into a file that was deleted or replaced under it;
     what it committed is nowhere. Other databases are servers and answer for themselves.
@@ -23,11 +39,11 @@ def really_holds(database: Database, call_id: str) -> bool:
     path = _file(database)
     if path is None:
         return True
-    query = "SELECT 1 FROM call_record WHERE call_id = ?"
+    query = f"SELECT 1 FROM {table} WHERE {column} = ?"
     try:
         fresh = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            return fresh.execute(query, (call_id,)).fetchone() is not None
+            return fresh.execute(query, (key,)).fetchone() is not None
         finally:
             fresh.close()
     except sqlite3.Error:

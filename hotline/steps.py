@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hotline.call import HungUp, Key, PlayEnded, RecordingStopped, SpeechHeard
+from hotline.live_steps import EndLive as EndLive
+from hotline.live_steps import GoLive as GoLive
+from hotline.live_steps import LetThrough as LetThrough
+from hotline.live_steps import LiveTold as LiveTold
+from hotline.outgoing.contract import Found
+from hotline.played import Sound
 
 
 @dataclass(frozen=True)
@@ -17,12 +24,26 @@ class ReferenceBound:
     """What came of ``BindReference``: both are None when no number could be had or stored."""
 
     number: str | None
-    pin: str | None
+    pin: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
 class NotStored:
     """The consent could not be written to disk; nothing may be recorded."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The office's answer to ``AskOffice``; None when it is away or slow."""
+
+    answer: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Connected:
+    """What came of ``Connect``: "joined" or "parted" after a talk, else why there was none."""
+
+    result: Found
 
 
 Event = (
@@ -34,14 +55,17 @@ Event = (
     | TimedOut
     | ReferenceBound
     | NotStored
+    | Answered
+    | Connected
+    | LiveTold
 )
 
 
-def told(event: Event) -> str:
-    """An event as a step of the journal: keys of menus are told, a PIN is never typed here."""
+def told(event: Event, *, secret: bool = False) -> str:
+    """An event as a step of the journal; ``secret``: digits keyed now are not for writing down."""
     match event:
         case Key(digit):
-            return f"key {digit}"
+            return "key (hidden)" if secret and digit.isdigit() else f"key {digit}"
         case PlayEnded():
             return "prompt ended"
         case SpeechHeard():
@@ -56,6 +80,12 @@ def told(event: Event) -> str:
             return "number bound" if number else "no number to be had"
         case NotStored():
             return "disk refused"
+        case Answered(answer):
+            return "office answered" if answer is not None else "office away"
+        case Connected(result):
+            return f"person: {result}"
+        case LiveTold():
+            return str(event)
 
 
 @dataclass(frozen=True)
@@ -65,9 +95,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Say:
-    """Play these prompts one after the other (ids of ``hotline.prompts``)."""
+    """Play these one after the other."""
 
-    sounds: tuple[str, ...]
+    sounds: tuple[Sound, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +105,7 @@ class SayReference:
     """Read the number in threes, twice, then the PIN; ``after`` are prompts that follow."""
 
     number: str
-    pin: str
+    pin: str = field(repr=False)
     before: tuple[str, ...]
     after: tuple[str, ...]
 
@@ -103,6 +133,33 @@ class Forget:
 
 
 @dataclass(frozen=True)
+class UseLanguage:
+    """From now on prompts are spoken in ``language``."""
+
+    language: str
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What the caller called for: a kind of ``journal.Entry``."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class OnBehalf:
+    """The caller reports for somebody else."""
+
+
+@dataclass(frozen=True)
+class SetVillage:
+    """The village is known. ``source``: line, last, code."""
+
+    code: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Consent:
     """Store the consent (fsynced) before anything that follows."""
 
@@ -112,9 +169,10 @@ class Consent:
 
 @dataclass(frozen=True)
 class Urgent:
-    """The report needs a person now."""
+    """The report needs a person now: the duty phones ring, whatever the caller does next."""
 
     reason: str
+    village: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +182,13 @@ class PromiseCallBack:
 
 @dataclass(frozen=True)
 class Record:
-    """Write take number ``take`` (from 1) to disk."""
+    """Write take number ``take`` (from 1) to disk. ``anew``: it may replace those before it."""
 
     take: int
+    limit_s: float
+    silence_s: float
     keep_heard: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,15 +198,56 @@ class StopRecording:
 
 @dataclass(frozen=True)
 class KeepTake:
-    """Store the facts of a take that ended."""
+    """Store the facts of a take that ended. ``replaces``: it counts instead of those before."""
 
     take: int
     stopped: RecordingStopped
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
 class BindReference:
     """Take a number, write it to disk, then answer with ReferenceBound."""
+
+
+@dataclass(frozen=True)
+class AskOffice:
+    """Ask the web process (``hotline.ask``); Answered follows. Caller and call id are added."""
+
+    question: str
+    details: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class AboutReport:
+    """Number and PIN were right: the call is about this report."""
+
+    reference_no: str
+
+
+@dataclass(frozen=True)
+class NotSatisfied:
+    """The caller is not satisfied with what became of the report."""
+
+
+@dataclass(frozen=True)
+class StaffProved:
+    """The caller proved to be this person. ``programme_id``: studio, what is recorded for."""
+
+    user_id: int
+    programme_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Submit:
+    """The recorded programme is handed in."""
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Find a person to speak to and stay until the talk is over; Connected follows."""
+
+    village: str | None
 
 
 @dataclass(frozen=True)
@@ -163,6 +265,10 @@ Action = (
     | Wait
     | Listen
     | Forget
+    | UseLanguage
+    | Wants
+    | OnBehalf
+    | SetVillage
     | Consent
     | Urgent
     | PromiseCallBack
@@ -170,5 +276,14 @@ Action = (
     | StopRecording
     | KeepTake
     | BindReference
+    | AskOffice
+    | AboutReport
+    | NotSatisfied
+    | StaffProved
+    | Submit
+    | Connect
+    | GoLive
+    | LetThrough
+    | EndLive
     | End
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from core.files import write_durably
 from hotline.journal import Entry
 from hotline.limits import SPEECH_NEEDED_MS
-from hotline.prompts import wav_bytes
-from hotline.sip.voice import VoiceMeter
+from hotline.prompt_sound import beep, silence, wav_bytes
+from hotline.sip.voice import speech_ms
 
 _CUT_OFF = ("network", "disk", "limit")
 
@@ -21,6 +21,8 @@ class FoundTake:
     path: Path
     speech_ms: int
     cut_off: bool
+    replaced: bool = False
+    """The caller said it again in a later take."""
 
 
 def sound_files(folder: Path) -> list[Path]:
@@ -34,12 +36,13 @@ def find(folder: Path, entry: Entry) -> list[FoundTake]:
     found = []
     for path in sound_files(folder):
         take = told.get(path.name)
-        measured_ms = speech_ms(path)
+        measured_ms = speech_ms(_pcm(path))
         found.append(
             FoundTake(
                 path,
                 max(measured_ms, take.speech_ms if take else 0),
                 cut_off=take is None or take.reason in _CUT_OFF,
+                replaced=take is not None and take.replaced,
             )
         )
     return [take for take in found if take.speech_ms > 0]
@@ -57,16 +60,18 @@ def worth_a_report(takes: list[FoundTake], entry: Entry) -> bool:
     )
 
 
-def speech_ms(path: Path) -> int:
-    """Voiced time of raw PCM (16 bit, 8 kHz, mono)."""
-    meter = VoiceMeter()
-    meter.hear(_pcm(path))
-    return meter.speech_ms
-
-
 def join(takes: list[FoundTake], target: Path) -> Path:
-    """One WAV of all takes in order: same takes, same bytes."""
-    write_durably(target, wav_bytes(b"".join(_pcm(take.path) for take in takes)))
+    """One WAV of all takes: same takes, same bytes.
+
+    Those that count come first, in order. What the caller said again later is kept too: it
+    follows after a pause and a beep, so that a second try never destroys the first.
+    """
+    sound = [_pcm(take.path) for take in takes if not take.replaced]
+    replaced = [_pcm(take.path) for take in takes if take.replaced]
+    if replaced:
+        mark = (silence(), beep(), silence())
+        sound += [*(part.astype("<i2").tobytes() for part in mark), *replaced]
+    write_durably(target, wav_bytes(b"".join(sound)))
     return target
 
 

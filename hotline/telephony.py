@@ -10,24 +10,24 @@ import contextlib
 import gc
 import os
 import signal
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from core.errors import Unavailable
 from core.settings import Settings
-from hotline.call import Call
+from hotline.call import Call, Driver, Undialled
 from hotline.sip import access, wire
 from hotline.sip.clock import MediaClock
-from hotline.sip.endpoint import SipCall
+from hotline.sip.dialled import DialledCall, way_to
+from hotline.sip.endpoint import SipCall, Surroundings
+from hotline.sip.far_line import SignallingLine
 from hotline.sip.media import MediaLimits
 from hotline.sip.ports import RtpPorts
 from hotline.sip.prompts import SoundBank
-from hotline.sip.rtp import Peer
 from hotline.sip.sdp import Offer
 from hotline.sip.wire import Message
 
@@ -36,8 +36,7 @@ log = structlog.get_logger(__name__)
 DISK_THREADS = 4
 PRIORITY = -10
 STOP_S = 2.5
-UNSAID_MESSAGES = 1000
-"""Goodbyes that wait for signalling to come back."""
+BEGIN_AGAIN_S = 2.0
 
 
 class ConversationFactory(Protocol):
@@ -51,6 +50,18 @@ class ConversationFactory(Protocol):
         """Sounds to encode before the first call."""
         ...
 
+    def turned_away(self, caller: str, called: str) -> None:
+        """A call was told "busy" because the hotline is full. Returns at once."""
+        ...
+
+
+class Beside(Protocol):
+    """Work that shares the process with the calls and makes calls of its own."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
 
 class Telephony:
     """Calls by id, the clock they share, and the line to signalling."""
@@ -58,15 +69,20 @@ class Telephony:
     def __init__(self, settings: Settings, conversations: ConversationFactory) -> None:
         self._settings = settings
         self._conversations = conversations
-        self._media_networks = access.media(settings)
-        self._ports = RtpPorts(settings.sip_host, settings.rtp_port_first, settings.rtp_port_last)
-        self._limits = MediaLimits(rtp_timeout_s=settings.call_rtp_timeout_s)
+        self.line = SignallingLine(self._told, self._line_lost)
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
         self._bank = SoundBank(self._disk)
+        self._around = Surroundings(
+            host=settings.sip_host,
+            rtp_ports=RtpPorts(settings.sip_host, settings.rtp_port_first, settings.rtp_port_last),
+            media_networks=access.media(settings),
+            bank=self._bank,
+            disk=self._disk,
+            limits=MediaLimits(rtp_timeout_s=settings.call_rtp_timeout_s),
+            send=self.line.send,
+        )
         self._calls: dict[str, SipCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._line: asyncio.StreamWriter | None = None
-        self._unsaid: deque[Message] = deque(maxlen=UNSAID_MESSAGES)
         self.clock = MediaClock(self._beat)
         self.calls_taken = 0
 
@@ -77,7 +93,7 @@ class Telephony:
         gc.freeze()  # the tables and prompts stay: no need to look through them again
         path = wire.socket_path(self._settings)
         lock = wire.claim(path)
-        server = await asyncio.start_unix_server(self._serve_line, sock=wire.listen(path))
+        server = await asyncio.start_unix_server(self.line.serve, sock=wire.listen(path))
         clock = asyncio.create_task(self.clock.run())
         try:
             on_ready()
@@ -109,8 +125,7 @@ class Telephony:
                     await asyncio.wait(self._tasks)
         for task in self._tasks:
             task.cancel()
-        if self._line is not None:
-            self._line.close()
+        self.line.close()
 
     def _beat(self, tick: int) -> None:
         for call in list(self._calls.values()):
@@ -120,36 +135,12 @@ class Telephony:
                 log.error("a call's sound failed", call_id=call.call_id, error=repr(error))
                 call.network_lost("error")
 
-    # The line to signalling
+    # What signalling tells
 
-    async def _serve_line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        before, self._line = self._line, writer
-        if before is not None:
-            before.close()
-        log.info("signalling is there")
-        while self._unsaid:
-            self._send(self._unsaid.popleft())
-        try:
-            while True:
-                self._hear(await wire.receive(reader))
-        except (OSError, asyncio.IncompleteReadError, wire.BadFrame) as error:
-            log.warning("signalling is gone; calls in progress go on", error=str(error))
-        finally:
-            if self._line is writer:
-                self._line = None
-            writer.close()
-
-    def _send(self, message: Message) -> None:
-        if self._line is not None:
-            self._line.write(wire.encode(message))
-        elif message["type"] == "hang_up":
-            self._unsaid.append(message)
-
-    def _hear(self, message: Message) -> None:
-        try:
-            self._told(message)
-        except Exception as error:  # one call's trouble is not that of the others on this line
-            log.error("a message failed", type=message["type"], error=repr(error))
+    def _line_lost(self) -> None:
+        for call in list(self._calls.values()):
+            if isinstance(call, DialledCall):
+                call.line_lost()
 
     def _told(self, message: Message) -> None:
         if message["type"] == "invite":
@@ -158,11 +149,22 @@ class Telephony:
         if message["type"] == "stray_goodbye":
             self._stray_goodbye(message["tags"])
             return
+        if message["type"] == "turned_away":
+            self._conversations.turned_away(str(message["caller"]), str(message["called"]))
+            return
         call = self._calls.get(str(message.get("id")))
         if call is None:
+            if message["type"] == "picked_up":  # just when we gave up
+                self.line.send(
+                    {"type": "hang_up", "id": message["id"], "dialog": message["dialog"]}
+                )
             return
         if message["type"] == "reinvite":
-            call.offered(Offer.from_message(message["offer"]))
+            call.offered(_offer(message))
+        elif message["type"] == "acked":
+            call.acknowledged(Offer.from_message(message["offer"]))
+        elif message["type"] == "picked_up" and isinstance(call, DialledCall):
+            call.picked_up(message)
         elif message["type"] == "answered":
             call.answered(dict(message["dialog"]), list(message["tags"]))
         elif message["type"] == "key":
@@ -177,37 +179,57 @@ class Telephony:
 
     def _invited(self, message: Message) -> None:
         call_id = str(message["id"])
+        caller, called = str(message["caller"]), str(message["called"])
         if len(self._calls) >= self._settings.call_cap:
             self._refuse(call_id, 486, "Busy Here")
+            self._conversations.turned_away(caller, called)
             return
-        source = str(message["source"])
         try:
             call = SipCall(
+                self._around,
                 call_id=call_id,
-                caller=str(message["caller"]),
-                called=str(message["called"]),
-                host=self._settings.sip_host,
-                rtp_ports=self._ports,
-                peer=Peer(source, self._media_networks),
-                signalling_ip=source,
-                bank=self._bank,
-                disk=self._disk,
-                limits=self._limits,
-                send=self._send,
+                caller=caller,
+                called=called,
+                remote_ip=str(message["source"]),
             )
         except Unavailable as error:
             log.error("a call cannot be taken", error=error.text)
             self._refuse(call_id, 503, "Service Unavailable")
+            self._conversations.turned_away(caller, called)
             return
-        call.offered(Offer.from_message(message["offer"]))
-        self._calls[call_id] = call
+        call.offered(_offer(message))
         self.calls_taken += 1
-        task = asyncio.create_task(self._lead(call), name=f"call {call_id}")
+        self._follow(call, self._lead(call))
+
+    def _follow(self, call: SipCall, life: Coroutine[None, None, None]) -> None:
+        self._calls[call.call_id] = call
+        task = asyncio.create_task(life, name=f"call {call.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def dial(self, number: str, *, ring_s: float) -> Call | Undialled:
+        """Fulfils ``hotline.call.Driver``."""
+        if len(self._calls) >= self._settings.call_cap:
+            return "limit"
+        if not self.line.connected:
+            return "no_trunk"
+        ours, way = self._settings.trunk_number, way_to(number, self._settings)
+        try:
+            call = DialledCall(self._around, ours=ours, number=number, remote_ip=way)
+        except Unavailable as error:
+            log.error("no call can be made", error=error.text)
+            return "limit"
+        self._follow(call, self._outlive(call))
+        return await call.ring(ring_s) or call
+
+    async def _outlive(self, call: SipCall) -> None:
+        try:
+            await call.gone()
+        finally:
+            del self._calls[call.call_id]
+
     def _refuse(self, call_id: str, code: int, reason: str) -> None:
-        self._send({"type": "refuse", "id": call_id, "code": code, "reason": reason})
+        self.line.send({"type": "refuse", "id": call_id, "code": code, "reason": reason})
 
     async def _lead(self, call: SipCall) -> None:
         try:
@@ -219,20 +241,51 @@ class Telephony:
             del self._calls[call.call_id]
 
 
+def _offer(message: Message) -> Offer | None:
+    fields = message["offer"]
+    return None if fields is None else Offer.from_message(fields)
+
+
 def _note_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     log.error("event loop", error=repr(context.get("exception") or context.get("message")))
 
 
+async def _keep_on(work: Beside) -> None:
+    while True:
+        try:
+            await work.run()
+        except Exception:
+            log.exception("work beside the calls failed; it begins again")
+        await asyncio.sleep(BEGIN_AGAIN_S)
+
+
 async def serve(
-    settings: Settings, conversations: ConversationFactory, on_ready: Callable[[], None]
+    settings: Settings,
+    conversations: ConversationFactory,
+    on_ready: Callable[[], None],
+    beside: Callable[[Driver], Beside] | None = None,
 ) -> None:
-    """Run telephony in this event loop until SIGTERM or SIGINT."""
+    """Run telephony in this event loop until SIGTERM or SIGINT, and what ``beside`` makes."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_note_failure)
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-    task = asyncio.create_task(Telephony(settings, conversations).run(on_ready))
+    telephony = Telephony(settings, conversations)
+    await until_stopped(telephony.run(on_ready), telephony, beside)
+
+
+async def until_stopped(
+    serving: Coroutine[Any, Any, None],
+    driver: Driver,
+    beside: Callable[[Driver], Beside] | None,
+) -> None:
+    """Run ``serving`` until SIGTERM or SIGINT, and what ``beside`` makes."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(serving)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    others = [] if beside is None else [asyncio.create_task(_keep_on(beside(driver)))]
+    task.add_done_callback(lambda _: [other.cancel() for other in others])
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    await asyncio.gather(*others, return_exceptions=True)

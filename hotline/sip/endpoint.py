@@ -6,10 +6,20 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from hotline.call import CallEvent, HungUp, Key, PlayEnded, RecordingStopped, SpeechHeard
+from hotline.call import (
+    Call,
+    CallEvent,
+    HungUp,
+    Key,
+    OnSound,
+    PlayEnded,
+    RecordingStopped,
+    SpeechHeard,
+)
 from hotline.sip import ports, rtp, sdp
 from hotline.sip.media import MediaLimits, MediaSession
 from hotline.sip.prompts import Player, SoundBank
@@ -22,45 +32,53 @@ ANSWER_WAIT_S = 5.0
 Phase = Literal["ringing", "answering", "up", "over"]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What all calls of a process share; ``send`` reaches signalling."""
+
+    host: str
+    rtp_ports: ports.RtpPorts
+    media_networks: Sequence[rtp.Network]
+    bank: SoundBank
+    disk: Executor
+    limits: MediaLimits
+    send: Callable[[Message], None]
+
+
 class SipCall:
-    """One call over SIP and RTP. Belongs to the event loop; ``send`` reaches signalling."""
+    """One call over SIP and RTP. Belongs to the event loop.
+
+    ``remote_ip`` is the address that signals, or for a call we make the likely way there. Raises
+    Unavailable when no port is free.
+    """
+
+    streams = True
 
     def __init__(
-        self,
-        *,
-        call_id: str,
-        caller: str,
-        called: str,
-        host: str,
-        rtp_ports: ports.RtpPorts,
-        peer: rtp.Peer,
-        signalling_ip: str,
-        bank: SoundBank,
-        disk: Executor,
-        limits: MediaLimits,
-        send: Callable[[Message], None],
+        self, around: Surroundings, *, call_id: str, caller: str, called: str, remote_ip: str
     ) -> None:
         self.call_id = call_id
         self.caller = caller
         self.called = called
-        self._send = send
+        self._send = around.send
+        self._media_networks = around.media_networks
         self._events: asyncio.Queue[CallEvent] = asyncio.Queue()
         self._phase: Phase = "ringing"
         self._signalled = asyncio.Event()
         self._over = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
-        self._address = ports.local_address(host, signalling_ip)
+        self._address = ports.local_address(around.host, remote_ip)
         self._session, self._version = secrets.randbits(31), 0
         self._offer: Offer | None = None
         self._dialog: Message = {}
         self.tags: list[str] = []
         self._loop = asyncio.get_running_loop()
         self.media = MediaSession(
-            rtp_ports.open(),
-            peer,
-            Player(bank, lambda token: self._events.put_nowait(PlayEnded(token))),
-            Recorder(disk, on_speech=self._speech_heard, on_stopped=self._recording_stopped),
-            limits,
+            around.rtp_ports.open(),
+            rtp.Peer(remote_ip, around.media_networks),
+            Player(around.bank, lambda token: self._events.put_nowait(PlayEnded(token))),
+            Recorder(around.disk, on_speech=self._speech_heard, on_stopped=self._recording_stopped),
+            around.limits,
             on_key=self._key_pressed,
             on_lost=self.network_lost,
         )
@@ -73,12 +91,21 @@ class SipCall:
 
     # What signalling tells
 
-    def offered(self, offer: Offer) -> None:
-        """The caller's first or changed description; a changed one is answered at once."""
-        self._offer = offer
-        self.media.agree(offer)
+    def offered(self, offer: Offer | None) -> None:
+        """The caller's first or changed description; a changed one is answered at once.
+
+        None: it is on us to propose, and ``acknowledged`` brings what they made of it.
+        """
+        if offer is not None:
+            self.acknowledged(offer)
         if self._phase in ("answering", "up"):
-            self._send_answer()
+            self._send_answer(propose=offer is None)
+
+    def acknowledged(self, offer: Offer) -> None:
+        """Their description, as the answer to ours."""
+        if self._phase != "over":
+            self._offer = offer
+            self.media.agree(offer)
 
     def answered(self, dialog: Message, tags: list[str]) -> None:
         """Signalling has lifted the receiver.
@@ -101,6 +128,8 @@ class SipCall:
             return
         self._phase = "over"
         self.media.sending = False
+        self.media.part()
+        self.media.hand_out(None)
         self._loop.remove_reader(self.media.socket)
         self.media.player.stop()
         self.media.recorder.stop("network" if cause in ("network", "hold") else "hangup")
@@ -131,18 +160,21 @@ class SipCall:
     def _key_pressed(self, digit: str) -> None:
         self._events.put_nowait(Key(digit))
 
-    def _send_answer(self) -> None:
-        if self._offer is None:
-            return
+    def _send_answer(self, *, propose: bool = False) -> None:
+        self._send({"type": "answer", "id": self.call_id, "sdp": self._description(propose)})
+
+    def _description(self, propose: bool) -> str:
         self._version += 1
-        text = sdp.answer(
-            self._offer,
-            address=self._address,
-            port=self.media.socket.getsockname()[1],
-            session=self._session,
-            version=self._version,
-        )
-        self._send({"type": "answer", "id": self.call_id, "sdp": text})
+        ours: sdp.Ours = {
+            "address": self._address,
+            "port": self.media.socket.getsockname()[1],
+            "session": self._session,
+            "version": self._version,
+        }
+        if self._offer is None:
+            return sdp.offer(**ours)
+        known = replace(self._offer, direction="sendrecv") if propose else self._offer
+        return sdp.answer(known, **ours)
 
     # What the dialogue asks for
 
@@ -179,6 +211,8 @@ class SipCall:
     def record(
         self, take: Path, *, limit_s: float, silence_s: float, keep_heard: bool = False
     ) -> None:
+        if self.media.joined:
+            raise RuntimeError("two people are talking: that is never recorded; part first")
         recorder = self.media.recorder
         recorder.record(take, limit_s=limit_s, silence_s=silence_s, keep_heard=keep_heard)
         if self._phase == "over":
@@ -187,9 +221,27 @@ class SipCall:
     def stop_recording(self) -> None:
         self.media.recorder.stop("stopped")
 
+    def hand_out(self, on_sound: OnSound | None) -> None:
+        if self.media.joined and on_sound is not None:
+            raise RuntimeError("two people are talking: nobody else hears that; part first")
+        self.media.hand_out(None if self._phase == "over" else on_sound)
+
+    def join(self, other: Call) -> None:
+        if not isinstance(other, SipCall) or other is self:
+            raise TypeError("only two different calls of this driver can be joined")
+        if not (self.over or other.over):
+            self.media.join(other.media)
+
+    def part(self) -> None:
+        self.media.part()
+
+    async def gone(self) -> None:
+        """Wait until the call is over and its last recording is safe."""
+        await self._over.wait()
+
     async def hang_up(self, cause: str) -> None:
         if self._phase != "over":
             self._send_goodbye()
             self.media.recorder.stop("stopped")
             self.ended(cause)
-        await self._over.wait()
+        await self.gone()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Codec = Literal["PCMA", "PCMU"]
+from hotline.sip.codec import STATIC_TYPES as STATIC_TYPES
+from hotline.sip.codec import Codec as Codec
 
 RATE_HZ = 8000
 FRAME_SAMPLES = 160
 FRAME_MS = 20
-STATIC_TYPES: dict[int, Codec] = {8: "PCMA", 0: "PCMU"}
-"""RTP payload types that need no rtpmap (RFC 3551, table 4)."""
 
 SILENCE: dict[Codec, bytes] = {"PCMA": b"\xd5" * FRAME_SAMPLES, "PCMU": b"\xff" * FRAME_SAMPLES}
 
@@ -57,6 +54,26 @@ def encode(codec: Codec, pcm: bytes) -> bytes:
     """Signed 16-bit little-endian samples to G.711; a trailing odd byte is dropped."""
     samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2").astype(np.int32)
     return _ENCODE[codec][samples + 32768].tobytes()
+
+
+_TRANSLATE = {
+    (source, target): _ENCODE[target][_DECODE[source].astype(np.int32) + 32768].tobytes()
+    for source in _DECODE
+    for target in _DECODE
+    if source != target
+}
+
+
+def translate(source: Codec, target: Codec, payload: bytes | bytearray) -> bytes:
+    """G.711 bytes of one law in the other; the same bytes when it is the same law."""
+    if source == target:
+        return bytes(payload)
+    return bytes(payload.translate(_TRANSLATE[source, target]))
+
+
+def quiet_codes(codec: Codec, peak: int) -> bytes:
+    """The codes of all samples that are not louder than ``peak``."""
+    return np.flatnonzero(np.abs(_DECODE[codec].astype(np.int32)) <= peak).astype("u1").tobytes()
 
 
 def frames(codec: Codec, pcm: bytes) -> list[bytes]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import io
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import sippy.Core.Exceptions
 
-from hotline.sip import access
+from hotline.sip.gate import Gate
 
 counts: Counter[str] = Counter()
-"""What was wrong since the last report: "malformed", "refused_address", "printed"."""
+"""What was wrong since the last report: "malformed", "unheard", "printed"."""
 
 
 def _count(_message: str, *_arguments: object, **_more: object) -> None:
@@ -30,13 +31,19 @@ from sippy.CCEvents import (  # noqa: E402
     CCEventDisconnect,
     CCEventFail,
     CCEventInfo,
+    CCEventPreConnect,
+    CCEventRedirect,
+    CCEventRing,
     CCEventTry,
     CCEventUpdate,
 )
 from sippy.Core.EventDispatcher import ED2  # noqa: E402
 from sippy.MsgBody import MsgBody  # noqa: E402
+from sippy.SipAddress import SipAddress  # noqa: E402
 from sippy.SipCallId import SipCallId  # noqa: E402
 from sippy.SipConf import SipConf  # noqa: E402
+from sippy.SipContact import SipContact  # noqa: E402
+from sippy.SipExpires import SipExpires  # noqa: E402
 from sippy.SipFrom import SipFrom  # noqa: E402
 from sippy.SipHeader import SipHeader  # noqa: E402
 from sippy.SipRequest import SipRequest  # noqa: E402
@@ -54,11 +61,23 @@ __all__ = [
     "CCEventDisconnect",
     "CCEventFail",
     "CCEventInfo",
+    "CCEventPreConnect",
+    "CCEventRedirect",
+    "CCEventRing",
     "CCEventTry",
     "CCEventUpdate",
     "MsgBody",
+    "Refusal",
+    "SipAddress",
+    "SipCallId",
     "SipConf",
+    "SipContact",
+    "SipExpires",
+    "SipFrom",
     "SipHeader",
+    "SipRequest",
+    "SipTo",
+    "SipURL",
     "Timeout",
     "TransactionManager",
     "counts",
@@ -69,7 +88,6 @@ __all__ = [
 ]
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
-ALLOW = f"Allow: {', '.join(METHODS)}"
 
 
 class _Sink(io.TextIOBase):
@@ -83,18 +101,33 @@ def swallow_prints() -> None:
     sys.stdout = _Sink()
 
 
-class TransactionManager(SipTransactionManager):  # type: ignore[misc]
-    """sippy's, for callers of ``allowed`` networks only."""
+Refusal = tuple[Any, ...]
+"""A final answer: code, reason, then headers."""
 
-    def __init__(self, config: dict[str, Any], on_request: Any, allowed: access.Networks) -> None:
+
+class TransactionManager(SipTransactionManager):  # type: ignore[misc]
+    """sippy's, behind a gate.
+
+    ``screen`` sees each request that could begin something before sippy keeps anything of it, and
+    returns the final answer to it, or None when sippy is to go on.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        on_request: Any,
+        gate: Gate,
+        screen: Callable[[Any], Refusal | None],
+    ) -> None:
         self.model_udp_server[1].nworkers = 1  # three readers on one socket reorder messages
-        self._allowed = allowed
+        self._gate = gate
+        self._screen = screen
         super().__init__(config, on_request)
 
     def handleIncoming(self, data: bytes, source: Any, server: Any, rtime: Any) -> None:
         """Every datagram passes here first."""
-        if not access.allows(self._allowed, source.address[0]):
-            counts["refused_address"] += 1
+        if not self._gate.admits(data, source.address[0]):
+            counts["unheard"] += 1
             return
         try:
             data.decode()
@@ -103,16 +136,26 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]
         super().handleIncoming(data, source, server, rtime)
 
     def incomingRequest(self, request: Any, checksum: Any, tids: Any, server: Any) -> None:
-        """Answer what sippy would not."""
-        method = request.getMethod()
-        if method not in METHODS:
-            self._refuse(request, checksum, server, 405, "Method Not Allowed", ALLOW)
-        elif method == "INVITE" and _tag(request) is not None and request.getBody() is None:
-            self._refuse(request, checksum, server, 488, "Not Acceptable Here")
-        else:
+        """Answer what sippy would not, and what must leave nothing behind."""
+        refusal: Refusal | None = None
+        if request.getMethod() == "INVITE" and _tag(request) is not None:
+            if request.getBody() is None:
+                refusal = 488, "Not Acceptable Here"
+        elif request.getMethod() not in ("ACK", "CANCEL") and not self._has_begun(request):
+            try:
+                refusal = self._screen(request)
+            except Exception:  # a caller's nonsense must not stay half answered
+                counts["malformed"] += 1
+                refusal = 400, "Bad Request"
+        if refusal is None:
             super().incomingRequest(request, checksum, tids, server)
+        else:
+            self._answer(request, checksum, server, *refusal)
 
-    def _refuse(
+    def _has_begun(self, request: Any) -> bool:
+        return request.getTId(wBRN=True) in self.tserver
+
+    def _answer(
         self, request: Any, checksum: Any, server: Any, code: int, reason: str, *headers: str
     ) -> None:
         response = request.genResponse(code, reason)
@@ -122,6 +165,23 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]
         if to.getTag() is None:
             to.genTag()
         self.transmitMsg(server, response, response.getHFBody("via").getTAddr(), checksum)
+
+    def incomingResponse(self, response: Any, transaction: Any, checksum: Any) -> None:
+        """Keep what we send within a call of ours at the addresses that may hear us.
+
+        The far end may name any address, even a host name, as its contact or on its route.
+        """
+        source = response.getSource()
+        for contact in response.getHFBodys("contact") if response.getSCode()[0] < 300 else ():
+            if not contact.asterisk and not self._reachable(contact.getUrl(), source):
+                contact.getUrl().host, contact.getUrl().port = source
+        for header in response.getHFs("record-route"):
+            if not self._reachable(header.getBody().getUrl(), source):
+                response.removeHeader(header)
+        super().incomingResponse(response, transaction, checksum)
+
+    def _reachable(self, url: Any, source: Any) -> bool:
+        return url.host == source[0] or self._gate.knows(str(url.host))
 
 
 def dialog_of(ua: Any) -> dict[str, Any]:

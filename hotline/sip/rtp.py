@@ -18,6 +18,9 @@ KEYS = "0123456789*#"
 TAKE_OVER_TICKS = 25
 """After 0.5 s without packets another port of an allowed address may take over."""
 
+SAME_PRESS_PACKETS = 3
+"""Packets of one press are this close even when two between them were lost."""
+
 _HEADER = struct.Struct("!BBHII")
 
 
@@ -69,20 +72,38 @@ class Stream:
 
 
 class KeyFilter:
-    """Reports each telephone event once, however often its packets are repeated."""
+    """Reports each press once, however often its packets are repeated and however long it is."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, int]] = deque(maxlen=16)
+        self._running: Packet | None = None
 
     def key(self, packet: Packet) -> str | None:
         """The key of an event packet that was not reported before."""
         if len(packet.payload) < 4 or (event := packet.payload[0]) >= len(KEYS):
             return None
         identity = (packet.ssrc, packet.timestamp)
-        if identity in self._seen:
-            return None
-        self._seen.append(identity)
-        return KEYS[event]
+        before = self._running
+        known = identity in self._seen
+        if not known:
+            self._seen.append(identity)
+            known = before is not None and _goes_on(before, packet)
+        if before is None or packet.sequence - before.sequence & 0xFFFF < 0x8000:
+            self._running = packet
+        return None if known else KEYS[event]
+
+
+def _goes_on(before: Packet, packet: Packet) -> bool:
+    """Whether a packet with a new time stamp still belongs to the press of ``before``.
+
+    A press longer than 65,535 samples comes in segments (RFC 4733, 2.5.1.3), and some phones
+    move the time stamp on with each packet of one press. Two presses of a key have the end of the
+    first between them, or were it lost, packets of the pause.
+    """
+    ended = before.payload[1] & 0x80
+    passed = packet.sequence - before.sequence & 0xFFFF
+    same = packet.ssrc == before.ssrc and packet.payload[0] == before.payload[0]
+    return same and not ended and 0 < passed <= SAME_PRESS_PACKETS
 
 
 class Peer:
@@ -99,7 +120,7 @@ class Peer:
         self._allowed: dict[str, bool] = {signalling_ip: True}
         self._exact: Address | None = None
         self._followed: Address | None = None
-        self._heard_tick = -TAKE_OVER_TICKS
+        self._heard_tick: int | None = None
         self.foreign_packets = 0
 
     def allows(self, ip: str) -> bool:
@@ -119,11 +140,13 @@ class Peer:
         allowed = self.allows(address[0])
         self._exact = address if allowed else None
         self._followed = None
-        self._heard_tick = -TAKE_OVER_TICKS
+        self._heard_tick = None
         return allowed
 
     def accepts(self, source: Address, tick: int) -> bool:
         """Whether a packet from ``source`` belongs to the call; follows a moved port."""
+        if self._heard_tick is None:  # the exact one gets its time from the first packet on
+            self._heard_tick = tick if self._exact else tick - TAKE_OVER_TICKS
         if source == self._exact:
             self._followed = None
         elif source != self._followed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
-from hotline.sip.g711 import STATIC_TYPES, Codec
+from hotline.sip.codec import STATIC_TYPES, Codec
 
+Spoken = Codec | Literal["G722"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 _DIRECTIONS: dict[str, Direction] = {
     "sendrecv": "sendrecv",
@@ -18,6 +19,11 @@ _DIRECTIONS: dict[str, Direction] = {
 }
 _MIRROR: dict[Direction, Direction] = {"sendonly": "recvonly", "recvonly": "sendonly"}
 NOWHERE = "0.0.0.0"
+G722_TYPE = 9
+EVENT_TYPE = 101
+"""Our payload type for telephone events, where we may choose."""
+SEND_SILENCE = "a=silenceSupp:off - - - -"
+"""Please do not leave out silence (RFC 3108, 5.6.3.2); who does not know it skips the line."""
 
 
 class BadSdp(ValueError):
@@ -25,7 +31,7 @@ class BadSdp(ValueError):
 
 
 class NoCodec(BadSdp):
-    """The description is fine but offers neither PCMA nor PCMU."""
+    """The description is fine but offers no codec of ours: PCMA, PCMU, or at last G.722."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Offer:
     address: str
     port: int
     payload_type: int
-    codec: Codec
+    codec: Spoken
     event_type: int | None
     direction: Direction
     media: tuple[tuple[str, str, str], ...]
@@ -54,6 +60,15 @@ class Offer:
     def held(self) -> bool:
         """The caller put us on hold: nothing we send is wanted."""
         return self.direction in ("sendonly", "inactive") or self.address == NOWHERE
+
+
+class Ours(TypedDict):
+    """Our side of a description; ``version`` grows with each one sent in a session."""
+
+    address: str
+    port: int
+    session: int
+    version: int
 
 
 @dataclass
@@ -136,8 +151,9 @@ def _check_address(address: str, port: int) -> None:
         raise BadSdp("media port out of range")
 
 
-def _codecs(section: _Section) -> tuple[int, Codec, int | None]:
+def _codecs(section: _Section) -> tuple[int, Spoken, int | None]:
     names = {number: f"{codec.lower()}/8000" for number, codec in STATIC_TYPES.items()}
+    names[G722_TYPE] = "g722/8000"
     names.update(section.names or {})
     offered = [int(part) for part in section.formats.split() if part.isdecimal() and len(part) < 4]
     events = next((n for n in offered if names.get(n) == "telephone-event/8000"), None)
@@ -147,24 +163,41 @@ def _codecs(section: _Section) -> tuple[int, Codec, int | None]:
             return number, "PCMA", events
         if name == "pcmu/8000":
             return number, "PCMU", events
-    raise NoCodec("neither PCMA nor PCMU")
+    for number in offered:
+        if names.get(number, "").removesuffix("/1") == "g722/8000":
+            return number, "G722", events
+    raise NoCodec("neither PCMA nor PCMU nor G722")
 
 
-def answer(offer: Offer, *, address: str, port: int, session: int, version: int) -> str:
+def answer(offer: Offer, **ours: Unpack[Ours]) -> str:
     """Our answer to ``offer``: its codec, its key events, every other stream refused."""
-    lines = [
-        "v=0",
-        f"o=- {session} {version} IN IP4 {address}",
-        "s=-",
-        f"c=IN IP4 {address}",
-        "t=0 0",
-    ]
+    lines = _head(ours)
     for index, (kind, transport, formats) in enumerate(offer.media):
         if index == offer.chosen:
-            lines += _audio(offer, transport, port)
+            lines += _audio(offer, transport, ours["port"])
         else:
             lines.append(f"m={kind} 0 {transport} {formats}")
     return "\r\n".join([*lines, ""])
+
+
+def offer(**ours: Unpack[Ours]) -> str:
+    """What we propose when it is on us to begin: both laws and telephone events."""
+    types = [*STATIC_TYPES, EVENT_TYPE]
+    lines = _head(ours)
+    lines.append(f"m=audio {ours['port']} RTP/AVP {' '.join(map(str, types))}")
+    lines += [f"a=rtpmap:{number} {codec}/8000" for number, codec in STATIC_TYPES.items()]
+    lines += _events(EVENT_TYPE)
+    return "\r\n".join([*lines, "a=ptime:20", SEND_SILENCE, "a=sendrecv", ""])
+
+
+def _head(ours: Ours) -> list[str]:
+    address = ours["address"]
+    origin = f"o=- {ours['session']} {ours['version']} IN IP4 {address}"
+    return ["v=0", origin, "s=-", f"c=IN IP4 {address}", "t=0 0"]
+
+
+def _events(number: int) -> list[str]:
+    return [f"a=rtpmap:{number} telephone-event/8000", f"a=fmtp:{number} 0-15"]
 
 
 def _audio(offer: Offer, transport: str, port: int) -> Iterable[str]:
@@ -173,7 +206,7 @@ def _audio(offer: Offer, transport: str, port: int) -> Iterable[str]:
     yield f"m=audio {port} {transport} {' '.join(map(str, types))}"
     yield f"a=rtpmap:{offer.payload_type} {offer.codec}/8000"
     if events is not None:
-        yield f"a=rtpmap:{events} telephone-event/8000"
-        yield f"a=fmtp:{events} 0-15"
+        yield from _events(events)
     yield "a=ptime:20"
+    yield SEND_SILENCE
     yield f"a={_MIRROR.get(offer.direction, offer.direction)}"

@@ -77,10 +77,14 @@ class SoundBuffer:
             self.start += surplus
             self._first = self.start
 
-    def drain(self) -> list[tuple[int, bytes]]:
-        """Hand out everything as (offset, bytes); later frames for it come out in the next."""
-        pieces = [*self._late, (self.start, bytes(self._data))]
+    def drain(self, keep_bytes: int = 0, *, unit: int = 1) -> list[tuple[int, bytes]]:
+        """Hand out all but the newest ``keep_bytes`` as (offset, bytes), in whole ``unit`` bytes.
+
+        Later frames for what went out come out in the next.
+        """
+        ready = max(0, len(self._data) - keep_bytes) // unit * unit
+        pieces = [*self._late, (self.start, bytes(self._data[:ready]))]
         self._late = []
-        self.start += len(self._data)
-        self._data = bytearray()
+        self.start += ready
+        del self._data[:ready]
         return [piece for piece in pieces if piece[1]]

@@ -10,6 +10,13 @@ MODE = 2
 _FRAME_BYTES = FRAME_SAMPLES * 2
 
 
+def speech_ms(pcm: bytes) -> int:
+    """Voiced time of whole sound (16 bit, 8 kHz, mono)."""
+    meter = VoiceMeter()
+    meter.hear(pcm)
+    return meter.speech_ms
+
+
 class VoiceMeter:
     """Counts voiced time in sound as it arrives."""
 

@@ -1,10 +1,17 @@
-"""The line between telephony and signalling: framed JSON over a Unix stream socket."""
+"""The line between telephony and signalling: framed JSON over a Unix stream socket.
+
+To telephony: invite, reinvite, answered, key, ended, stray_goodbye; ``offer`` is null where it
+is on us to propose, acked {id, offer} follows then. turned_away {caller, called} is a call that did
+not get through. For calls we make ringing
+{id} and picked_up {id, offer, source, dialog, tags} (their description as an Offer).
+To signalling: answer, refuse, hang_up; for calls we make dial {id, number, sdp}. ``ended`` tells
+by ``cause`` why a dialled call came to nothing (hotline.call.Undialled); ``hang_up`` cancels it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -14,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import N_, Conflict
+from core.files import lock_now
 from core.settings import Settings
 
 Message = dict[str, Any]
@@ -91,15 +99,12 @@ def socket_path(settings: Settings) -> Path:
 
 def claim(path: Path) -> BinaryIO:
     """Lock the line for this process until the file is closed. Raises Conflict when it is taken."""
-    lock = path.with_suffix(".lock").open("wb")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_now(path.with_suffix(".lock"))
     except BlockingIOError as error:
-        lock.close()
         raise Conflict(
             N_("Another telephony process works in this data folder already. Stop it first.")
         ) from error
-    return lock
 
 
 def listen(path: Path) -> socket.socket:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from hotline.call import (
+    Call,
     CallEvent,
     HungUp,
     Key,
+    OnSound,
     PlayEnded,
     RecordingStopped,
     SpeechHeard,
@@ -92,6 +94,8 @@ class FakeCall:
     polls: int = 0
     interrupted: int = 0
     broken_recorder: bool = False
+    streams: bool = True
+    joined: FakeCall | None = None
 
     def __post_init__(self) -> None:
         self._moves = iter(self.script)
@@ -104,6 +108,8 @@ class FakeCall:
         self._speech_ms = 0
         self._told_speech = False
         self._over = False
+        self._on_sound: OnSound | None = None
+        self._out_ms = 0
 
     def monotonic_s(self) -> float:
         return self.now_s
@@ -157,8 +163,27 @@ class FakeCall:
     def stop_recording(self) -> None:
         self._stop("stopped")
 
+    def hand_out(self, on_sound: OnSound | None) -> None:
+        assert on_sound is None or (self.streams and self.joined is None)
+        self._on_sound, self._out_ms = (None if self._over else on_sound), 0
+
+    def join(self, other: Call) -> None:
+        assert isinstance(other, FakeCall)
+        assert not self._over, "both are there"
+        assert not other._over, "both are there"
+        assert self._take is None, "nothing of it is kept"
+        assert other._take is None
+        self.stop_playing()
+        other.stop_playing()
+        self.joined, other.joined = other, self
+
+    def part(self) -> None:
+        if self.joined is not None:
+            self.joined.joined, self.joined = None, None
+
     async def hang_up(self, cause: str) -> None:
         self._stop("hangup")
+        self._on_sound = None
         self.ended = self.ended or cause
         self._over = True
 
@@ -173,7 +198,7 @@ class FakeCall:
             case GoAway(cause):
                 self._stop("network" if cause == "network" else "hangup")
                 self._queue.append(HungUp(cause))
-                self._over, self.ended = True, cause
+                self._over, self.ended, self._on_sound = True, cause, None
             case DiskFull():
                 self._stop("disk")
             case Late():
@@ -187,6 +212,9 @@ class FakeCall:
 
     def _speak(self, ms: int) -> None:
         heard = False
+        if self._on_sound is not None:
+            self._on_sound(self._out_ms, voice(ms))
+            self._out_ms += ms
         if self._take is not None:
             self._sound += voice(ms)
             self._speech_ms += ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -21,18 +23,22 @@ from core.errors import Unavailable
 from core.sealed import Sealer
 from core.settings import Settings
 from demo.call import call, heard_reference
-from hotline import prompts
+from demo.phone import Press, Say, Step, Wait, WaitQuiet, place_call
+from hotline import directory, prompts
+from hotline.directory import Directory, Village
 from hotline.importer import Importer
+from hotline.journal import Entry, spool_of
 from hotline.models import CallRecord
 from hotline.office import Office
 from hotline.prompt_texts import reference_sounds
-from recordings import sound
+from recordings import sound, speech
 from tests.transcribe.growing import live_process, wait_for
 from transcribe import catalogue, hearings
 from transcribe.models import TranscriptionJob
 from transcribe.recogniser import STANDARD
 from transcribe.stream import Shelf
 
+VILLAGE = "371312101201"
 TEXT = "我是李家庄的，村口的路灯坏了三天了，晚上看不见路，请派人来修。"
 
 
@@ -46,6 +52,7 @@ def free_port() -> int:
 def hotline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Telephony and signalling at work on ports of their own."""
     monkeypatch.setenv("XIANGYIN_SIP_PORT", str(free_port()))
+    monkeypatch.setenv("XIANGYIN_HOTLINE_LANGUAGES", "zh_CN")
     core_settings.load.cache_clear()
     config = core_settings.load()
     prompts.prepare(config)
@@ -114,6 +121,55 @@ def test_the_words_of_a_call_are_there_when_it_arrives(
         )
     assert heard is not None
     assert heard.words
+
+
+@pytest.mark.slow
+def test_a_villager_keys_the_village_hears_the_take_and_says_it_again(
+    hotline: Settings, database: Database, store: BlobStore, sealer: Sealer, tmp_path: Path
+) -> None:
+    Office(database, hotline).fill()
+    directory.store(hotline, Directory({VILLAGE: Village(VILLAGE, "李家庄村", "101")}))
+    voice = spoken(TEXT, tmp_path)
+    keys: list[Step] = [
+        step for key in ("1", "1", "1", "0", "1", "#") for step in (Wait(1.0), Press(key))
+    ]
+    take: list[Step] = [WaitQuiet(1.2), Say(), Wait(0.5), Press("#"), Wait(1.0)]
+    again: list[Step] = [Press("2"), WaitQuiet(1.2), Press("3"), *take, Press("1")]
+    result = asyncio.run(
+        place_call(("127.0.0.1", hotline.sip_port), voice, [*keys, *take, *again], hang_up=False)
+    )
+    assert result.ended_by == "them"
+    assert heard_reference(result.heard, prompts.prepare(hotline))[0] is not None
+    assert likeness(result.heard, voice[16_000:48_000]) > 0.9, "the caller heard the own voice"
+    [folder] = spool_of(hotline).iterdir()
+    entry = Entry.parse((folder / "call.json").read_text())
+    assert (entry.village_code, entry.village_from) == (VILLAGE, "code")
+    assert [take.replaced for take in entry.takes] == [True, False]
+    importer = Importer(database, store, sealer, hotline)
+    wait_for(lambda: importer.run_once() == 1, "the call's arrival")
+    with database.read() as session:
+        report = session.scalars(sa.select(Report)).one()
+    assert report.audio_sha256 is not None
+    kept = sound.probe(store.existing_path(report.audio_sha256))
+    assert kept.duration_ms > 2 * len(voice) // 16, "both takes are kept"
+
+
+def spoken(text: str, folder: Path) -> bytes:
+    """A voice as the telephone carries it."""
+    speech.render(text, folder / "spoken.wav")
+    sound.to_wav(folder / "spoken.wav", folder / "narrow.wav", rate_hz=8000)
+    return (folder / "narrow.wav").read_bytes()[44:]
+
+
+def likeness(heard: bytes, part: bytes) -> float:
+    """How well ``part`` is found in ``heard``, 0-1."""
+    long, short = (np.frombuffer(pcm, "<i2").astype(float) for pcm in (heard, part))
+    found = np.fft.irfft(np.fft.rfft(long, 1 << 21) * np.conj(np.fft.rfft(short, 1 << 21)))[
+        : len(long) - len(short)
+    ]
+    at = int(np.argmax(found))
+    window = long[at : at + len(short)]
+    return float(found[at] / (np.linalg.norm(window) * np.linalg.norm(short)))
 
 
 def test_nobody_at_the_other_end_is_said_plainly() -> None:

@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from core.sealed import Sealer
-from core.settings import Settings
-from hotline import conversation, journal, limits
+from hotline import journal, limits, talk
 from hotline.conversation import ConversationFactory
-from hotline.number_block import NumberBlock
 from hotline.prompt_texts import number_sounds
 from hotline.prompts import Prompts
 from tests.hotline.fake_call import (
-    DiskFull,
     FakeCall,
     GoAway,
     Late,
@@ -29,15 +26,7 @@ from tests.hotline.fake_call import (
     told,
     voice,
 )
-
-REPORT: list[Move] = [Press("1"), Press("1"), Silence(), Speak(4000), Press("#")]
-
-
-def hold(factory: ConversationFactory, call: FakeCall) -> journal.Entry:
-    """The whole call; returns what it left in the spool."""
-    factory.monotonic_s = call.monotonic_s
-    asyncio.run(factory.converse(call))
-    return journal.Entry.parse((factory.spool / call.call_id / "call.json").read_text())
+from tests.hotline.holding import REPORT, hold
 
 
 def test_a_report_is_recorded_bound_and_read_out(
@@ -48,7 +37,7 @@ def test_a_report_is_recorded_bound_and_read_out(
     assert (entry.finished, entry.end_cause, call.ended) == (True, "completed", "completed")
     assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(4000)
     assert [(take.reason, take.speech_ms) for take in entry.takes] == [("stopped", 4000)]
-    assert (entry.consent_channel, entry.consent_version) == ("key", "test-1")
+    assert (entry.consent_channel, entry.consent_version) == ("key", "test-zh_CN")
     assert entry.reference_no is not None
     heard = told(call, prompts)
     number = number_sounds(entry.reference_no)
@@ -134,94 +123,11 @@ def test_every_step_and_the_end_cause_are_stored(factory: ConversationFactory) -
         ("record", "prompt ended"),
         ("record", "speech heard"),
         ("record", "key #"),
-        ("reference", "take ended: stopped, 4000 ms, speech 4000 ms"),
+        ("review", "take ended: stopped, 4000 ms, speech 4000 ms"),
+        ("reference", "key 1"),
         ("reference", "number bound"),
         ("ended", "prompt ended"),
     ]
-
-
-def test_a_full_disk_is_apologised_for_and_the_rest_kept(
-    factory: ConversationFactory, prompts: Prompts
-) -> None:
-    call = FakeCall([*REPORT[:4], DiskFull()])
-    entry = hold(factory, call)
-    heard = told(call, prompts)
-    assert heard.index("apology_disk") < heard.index("reference")
-    assert entry.end_cause == "disk"
-    assert entry.reference_no is not None
-
-
-def test_without_numbers_and_office_the_report_is_taken_all_the_same(
-    config: Settings, sealer: Sealer, prompts: Prompts
-) -> None:
-    factory = ConversationFactory(config, sealer, prompts)
-    call = FakeCall(REPORT)
-    entry = hold(factory, call)
-    assert entry.reference_no is None
-    assert entry.call_back_promised
-    assert "reference_later" in told(call, prompts)
-    assert (factory.spool / "call-1" / "take-1.pcm").is_file()
-
-
-def test_a_disk_that_refuses_the_number_keeps_it_unspoken(
-    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(self: NumberBlock) -> str | None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(NumberBlock, "take", refuse)
-    call = FakeCall(REPORT)
-    entry = hold(factory, call)
-    assert entry.reference_no is None
-    assert "reference_later" in told(call, prompts)
-
-
-def refusing(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
-    """The disk refuses the first entry that has ``field``, then works again."""
-    real, refused = journal.write_durably, []
-
-    def write(path: Path, content: bytes) -> None:
-        if json.loads(content)[field] is not None and not refused:
-            refused.append(path)
-            raise OSError(28, "No space left on device")
-        real(path, content)
-
-    monkeypatch.setattr(journal, "write_durably", write)
-
-
-def test_a_consent_the_disk_refuses_records_nothing(
-    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refusing(monkeypatch, "consent_at")
-    call = FakeCall(REPORT)
-    entry = hold(factory, call)
-    assert "apology_down" in told(call, prompts)
-    assert entry.consent_at is None
-    assert list((factory.spool / "call-1").glob("take*")) == []
-
-
-def test_a_number_the_disk_refuses_is_not_read_out(
-    factory: ConversationFactory, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refusing(monkeypatch, "reference_no")
-    call = FakeCall(REPORT)
-    entry = hold(factory, call)
-    assert "reference_later" in told(call, prompts)
-    assert (entry.reference_no, entry.pin_hash) == (None, None)
-    assert (factory.spool / "call-1" / "take-1.pcm").is_file()
-
-
-def test_a_spool_that_cannot_be_written_apologises(
-    factory: ConversationFactory, prompts: Prompts, tmp_path: Path
-) -> None:
-    blocker = tmp_path / "file"
-    blocker.write_text("")
-    factory.spool = blocker
-    call = FakeCall(REPORT)
-    factory.monotonic_s = call.monotonic_s
-    asyncio.run(factory.converse(call))
-    assert told(call, prompts) == ["apology_down"]
-    assert call.ended == "disk"
 
 
 def test_the_end_of_an_interrupted_prompt_means_nothing(factory: ConversationFactory) -> None:
@@ -238,7 +144,7 @@ def test_a_key_silences_the_prompt(factory: ConversationFactory) -> None:
 def test_no_call_lasts_for_ever_and_what_was_said_is_kept(
     factory: ConversationFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "CALL_LIMIT_S", 2.0)
+    monkeypatch.setattr(talk, "CALL_LIMIT_S", 2.0)
     call = FakeCall([*REPORT[:4], *[Press("8")] * 400])
     entry = hold(factory, call)
     assert (call.ended, entry.end_cause) == ("limit", "limit")
@@ -251,41 +157,6 @@ def test_a_key_held_down_cannot_hold_the_call(factory: ConversationFactory) -> N
     assert entry.finished
     assert len(entry.steps) == journal.MAX_STEPS
     assert entry.steps[-1]["state"] == "ended"
-
-
-def test_a_recorder_that_never_answers_leaves_its_part_to_the_importer(
-    factory: ConversationFactory, prompts: Prompts
-) -> None:
-    call = FakeCall(REPORT, broken_recorder=True)
-    entry = hold(factory, call)
-    assert entry.end_cause == "recorder_lost"
-    assert "apology_down" in told(call, prompts)
-    assert (factory.spool / "call-1" / "take-1.pcm.part").is_file()
-
-
-def test_a_stopping_process_keeps_what_was_said(factory: ConversationFactory) -> None:
-    class Blocked(FakeCall):
-        async def next_event(self, timeout_s: float | None) -> object:  # type: ignore[override]
-            if self._take is not None and self._speech_ms and not self._queue:
-                waiting.set()
-                await asyncio.sleep(60)
-            return await super().next_event(timeout_s)
-
-    call = Blocked(REPORT[:4])
-
-    async def stop_midway() -> None:
-        factory.monotonic_s = call.monotonic_s
-        task = asyncio.create_task(factory.converse(call))
-        await waiting.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    waiting = asyncio.Event()
-    asyncio.run(stop_midway())
-    entry = journal.Entry.parse((factory.spool / "call-1" / "call.json").read_text())
-    assert (entry.finished, entry.end_cause) == (True, "stopped")
-    assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(4000)
 
 
 def test_the_same_call_delivered_twice_is_dropped(factory: ConversationFactory) -> None:

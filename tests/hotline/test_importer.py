@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import wave
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,9 +31,11 @@ from core.settings import Settings
 from hotline import damaged, limits, presence
 from hotline.call import RecordingStopped
 from hotline.conversation import ConversationFactory
-from hotline.importer import NO_WORDS, STILL_GROWING_S, Away, Importer
-from hotline.journal import Journal
+from hotline.entering import NO_WORDS
+from hotline.importer import STILL_GROWING_S, Importer
+from hotline.journal import Journal, locked
 from hotline.models import CallRecord
+from hotline.presence import Away
 from tests.hotline.fake_call import (
     DiskFull,
     FakeCall,
@@ -380,6 +384,48 @@ def test_one_stuck_call_does_not_hold_up_the_others(
     assert (factory.spool / "a" / "take-1.pcm").is_file()
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "EIO"), KeyError("a bug of ours")])
+def test_a_call_that_cannot_even_be_opened_does_not_hold_up_the_others(
+    factory: ConversationFactory,
+    importer: Importer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    hold(factory, *REPORT, call_id="a")
+    hold(factory, *REPORT, call_id="b")
+
+    def some_locked(folder: Path) -> AbstractContextManager[bool]:
+        if folder.name == "a":
+            raise error
+        return locked(folder)
+
+    monkeypatch.setattr("hotline.importer.locked", some_locked)
+    assert importer.run_once() == 1
+    assert [report.source_key for report in reports(database)] == ["call:b"]
+
+
+def test_a_spool_that_cannot_be_read_is_looked_at_again(
+    factory: ConversationFactory,
+    importer: Importer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hotline.importer.WAIT_S", (0.01,))
+    hold(factory, *REPORT)
+    away = factory.spool.rename(factory.spool.with_name("away"))
+    service = threading.Thread(target=importer.run_forever)
+    service.start()
+    threading.Event().wait(0.1)
+    away.rename(factory.spool)
+    deadline = clock.utc_now() + timedelta(seconds=20)
+    while not reports(database) and clock.utc_now() < deadline:
+        threading.Event().wait(0.05)
+    importer.stop()
+    service.join(10)
+    assert len(reports(database)) == 1
+
+
 def hold_twenty(factory: ConversationFactory) -> list[str]:
     calls = [FakeCall(REPORT, call_id=f"call-{number:02d}") for number in range(20)]
 
@@ -508,7 +554,9 @@ def test_whatever_a_caller_does(
         record = session.get_one(CallRecord, call.call_id)
         report = session.get(Report, record.report_id) if record.report_id else None
     assert (report is not None and report.audio_sha256 is not None) == enough
-    assert enough or record.needs_call_back
+    assert enough or record.needs_call_back or entry["kind"] != "report"
+    assert record.needs_call_back or not entry["call_back_promised"]
+    assert not (record.needs_call_back and caller) or record.call_back_id is not None
     if entry["reference_no"] is not None:
         assert report is not None
         assert report.reference_no == entry["reference_no"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,25 +16,12 @@ from cases.models import ReferenceNumber
 from core.database import Database
 from core.sealed import Sealer
 from core.settings import Settings
+from hotline import ask as asking
 from hotline.ask import ask, socket_path
 from hotline.conversation import ConversationFactory
 from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
 from hotline.office import Office
 from hotline.prompts import Prompts
-
-
-@pytest.fixture
-def office(database: Database, config: Settings) -> Iterator[Office]:
-    """An office at work."""
-    desk = Office(database, config)
-    working = threading.Thread(target=desk.run_forever)
-    working.start()
-    while asyncio.run(ask(config, "ping")) is None:
-        threading.Event().wait(0.02)
-    yield desk
-    desk.stop()
-    working.join(10)
-    assert not working.is_alive()
 
 
 def test_the_block_is_filled_with_reserved_numbers(
@@ -113,6 +99,20 @@ def test_somebody_who_never_answers_is_none_after_the_limit(config: Settings) ->
         silent.bind(str(socket_path(config)))
         silent.listen()
         assert asyncio.run(ask(config, "ping", limit_s=0.1)) is None
+
+
+def test_who_has_keyed_a_number_waits_longer_for_the_answer(
+    office: Office, config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(_office: Office, _line: bytes) -> dict[str, object]:
+        threading.Event().wait(0.5)
+        return {"ok": True}
+
+    monkeypatch.setattr(Office, "answer", slowly)
+    monkeypatch.setattr(asking, "ANSWER_LIMIT_S", 0.05)
+    monkeypatch.setattr(asking, "KEYED_ANSWER_LIMIT_S", 30.0)
+    assert asyncio.run(ask(config, "village_of")) is None
+    assert asyncio.run(ask(config, "status")) == {"ok": True}
 
 
 def test_a_missing_database_is_not_created_by_asking(database: Database, config: Settings) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.sounds import voice as voice
+from core import spare
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -57,11 +59,13 @@ class Hotline:
             "XIANGYIN_RTP_PORT_FIRST": str(first),
             "XIANGYIN_RTP_PORT_LAST": str(first + 398),
             "XIANGYIN_CALL_RTP_TIMEOUT_S": "4",
+            "XIANGYIN_SIP_CALLS_PER_MINUTE": "6000",
             "TINY_SILENCE_S": "30",
         }
         self.folder = folder
         self.file_limit_bytes: int | None = None
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.signalling_since_s = 0.0
 
     @property
     def address(self) -> tuple[str, int]:
@@ -83,6 +87,8 @@ class Hotline:
         out = self.processes[name].stdout
         assert out is not None
         assert out.readline() == "READY\n", self.log(name)
+        if name == "signalling":
+            self.signalling_since_s = time.monotonic()
 
     def _limit_files(self) -> None:
         if self.file_limit_bytes is not None:
@@ -97,6 +103,13 @@ class Hotline:
     def kill(self, name: str) -> None:
         self.processes[name].kill()
         self.processes[name].wait()
+
+    def kill_serving(self) -> None:
+        """kill -9 of the signalling process that has the calls; the one that waits stays."""
+        time.sleep(max(0.0, spare.CALM_S - (time.monotonic() - self.signalling_since_s)))
+        [child] = psutil.Process(self.processes["signalling"].pid).children()
+        self.signalling_since_s = time.monotonic()
+        child.kill()
 
     def stop(self) -> dict[str, int]:
         """SIGTERM in reverse order; exit codes."""

@@ -22,11 +22,12 @@ CONFIG = """
 sip_listen 127.0.0.1:{sip_port}
 audio_source aufile,{folder}/voice.wav
 audio_player aubridge,none
-audio_srate 8000
+audio_srate {rate_hz}
 audio_channels 1
 snd_path {folder}
 module_path /usr/lib/baresip/modules
 module g711.so
+module g722.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -35,25 +36,32 @@ module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control_port}
 """
-ACCOUNT = "<sip:13700000007@127.0.0.1>;regint=0;audio_codecs={codec}/8000/1;dtmfmode=rtp\n"
+ACCOUNT = "<sip:13700000007@127.0.0.1>;regint=0;audio_codecs={codec}/{rate_hz}/1;dtmfmode=rtp\n"
+RATES = {"PCMA": 8000, "PCMU": 8000, "G722": 16000}
 SPOKEN = voice(40)
 
 
 class Baresip:
     """The program with a voice as its microphone, steered over its control port."""
 
-    def __init__(self, folder: Path, codec: str) -> None:
+    def __init__(
+        self, folder: Path, codec: str, *, account: str = ACCOUNT, spoken: np.ndarray = SPOKEN
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         with wave.open(str(folder / "voice.wav"), "wb") as sound:
-            sound.setparams((1, 2, 8000, 0, "NONE", ""))
-            sound.writeframes(SPOKEN.tobytes())
+            sound.setparams((1, 2, RATES[codec], 0, "NONE", ""))
+            places = np.arange(0, len(spoken), 8000 / RATES[codec])
+            faster = np.interp(places, np.arange(len(spoken)), spoken)
+            sound.writeframes(faster.astype("<i2").tobytes())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-        text = CONFIG.format(sip_port=free_udp_port(), folder=folder, control_port=port)
+        text = CONFIG.format(
+            sip_port=free_udp_port(), folder=folder, control_port=port, rate_hz=RATES[codec]
+        )
         (folder / "config").write_text(text)
-        (folder / "accounts").write_text(ACCOUNT.format(codec=codec))
+        (folder / "accounts").write_text(account.format(codec=codec, rate_hz=RATES[codec]))
         (folder / "contacts").write_text("")
         with (folder / "out").open("wb") as out:
             self.process = subprocess.Popen(
@@ -85,7 +93,8 @@ class Baresip:
     def heard(self) -> np.ndarray:
         [path] = self.folder.glob("dump-*-dec.wav")
         with wave.open(str(path), "rb") as sound:
-            return np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
+            samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
+            return samples[:: sound.getframerate() // 8000]
 
 
 def _connected(port: int) -> socket.socket | None:
@@ -95,7 +104,7 @@ def _connected(port: int) -> socket.socket | None:
         return None
 
 
-@pytest.fixture(params=["PCMA", "PCMU"])
+@pytest.fixture(params=["PCMA", "PCMU", "G722"])
 def phone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Baresip]:
     require("baresip")
     made = Baresip(tmp_path / "baresip", request.param)

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,21 @@ def part_of(hotline: Hotline) -> np.ndarray:
     return next(iter(hotline.takes("*.part")), np.zeros(0, "<i2"))
 
 
-def test_signalling_dies_and_the_call_goes_on(hotline: Hotline) -> None:
+def start_again(hotline: Hotline) -> None:
+    """What the supervisor does when both signalling processes are dead."""
+    hotline.kill("signalling")
+    time.sleep(1)
+    hotline.start("signalling")
+
+
+@pytest.mark.parametrize("die", [Hotline.kill_serving, start_again])
+def test_signalling_dies_and_the_call_goes_on(
+    hotline: Hotline, die: Callable[[Hotline], None]
+) -> None:
     async def main() -> CallResult:
         calling = call(hotline, [*SPEAK, Press("#")])
         await asyncio.sleep(3)
-        await asyncio.to_thread(hotline.kill, "signalling")
-        await asyncio.sleep(1)
-        await asyncio.to_thread(hotline.start, "signalling")
+        await asyncio.to_thread(die, hotline)
         return await asyncio.wait_for(calling, 30)
 
     result = asyncio.run(main())
@@ -69,11 +78,8 @@ def test_a_caller_hangs_up_after_signalling_died(hotline: Hotline) -> None:
 
 
 def test_signalling_is_back_in_service_within_two_seconds(hotline: Hotline) -> None:
-    hotline.kill("signalling")
-    hotline.start("signalling")
-    started = time.monotonic()
+    hotline.kill_serving()
     wait_until(lambda: hotline.log("telephony").count("signalling is there") == 2, 2)
-    assert time.monotonic() - started < 2
     result = asyncio.run(place_call(hotline.address, b"", [Wait(0.3)]))
     assert result.status == 200
 

@@ -11,6 +11,7 @@ import struct
 import numpy as np
 import pytest
 
+from benchmarks.calls_fuzz import mutilated
 from demo.phone import Press, Say, Step, Wait, place_call
 from hotline.sip import g711
 from tests.hotline_sip.conftest import Hotline, event, position_of, voice
@@ -21,22 +22,6 @@ pytestmark = pytest.mark.slow
 VOICE = voice(6)
 EXACT = np.frombuffer(g711.decode("PCMA", g711.encode("PCMA", VOICE.tobytes())), "<i2")
 SCRIPT: list[Step] = [Wait(0.3), Press("1"), Wait(0.3), Say(), Press("#")]
-
-
-def mutilated(message: bytes, rng: random.Random) -> bytes:
-    """``message`` with bytes changed, cut out and put in."""
-    data = bytearray(message)
-    for _ in range(rng.randint(1, 30)):
-        if len(data) < 2:
-            break
-        place, kind = rng.randrange(len(data)), rng.random()
-        if kind < 0.4:
-            data[place] = rng.randrange(256)
-        elif kind < 0.7:
-            del data[place : place + rng.randint(1, 40)]
-        else:
-            data[place:place] = rng.randbytes(rng.randint(1, 60))
-    return bytes(data[:8000])
 
 
 def rtp_rubbish(rng: random.Random) -> bytes:

@@ -52,6 +52,7 @@ class Session:
         self.media.agree(self.offer)
         self.media.sending = True
         self.tick = 0
+        self.stream = rtp.Stream()
 
     def hear(self, packet: bytes) -> None:
         self.caller.sendto(packet, self.media.socket.getsockname())
@@ -167,8 +168,15 @@ def test_broken_prompts_are_skipped(tmp_path: Path) -> None:
     run(steps, rtp_timeout_s=600)
 
 
-def test_no_packets_end_the_call_and_any_packet_keeps_it() -> None:
+def sends_silence(session: Session, seconds: float = 4) -> None:
+    for _ in range(int(seconds * 50)):
+        session.hear(session.stream.packet(8, g711.SILENCE["PCMA"], g711.FRAME_SAMPLES))
+        session.beat()
+
+
+def test_no_packets_end_the_call_of_a_phone_that_sends_always_and_any_packet_keeps_it() -> None:
     async def steps(session: Session) -> None:
+        sends_silence(session)
         session.beat(45)
         session.hear(rtp.Stream().packet(13, b"\x7f", 160))
         session.beat(45)
@@ -177,6 +185,37 @@ def test_no_packets_end_the_call_and_any_packet_keeps_it() -> None:
         assert session.lost[0] == "network"
 
     run(steps)
+
+
+def test_a_phone_that_sends_nothing_in_silence_is_not_lost_after_the_take_ended_by_silence(
+    tmp_path: Path,
+) -> None:
+    """The reference number is read out then: eight seconds of silence, then half a minute more."""
+
+    async def steps(session: Session) -> None:
+        recorder = session.media.recorder
+        recorder.record(tmp_path / "t", limit_s=60, silence_s=8, keep_heard=False)
+        for frame in VOICE.reshape(-1, 160):
+            payload = g711.encode("PCMA", frame.tobytes())
+            session.hear(session.stream.packet(8, payload, g711.FRAME_SAMPLES))
+            session.beat()
+        session.beat(401)
+        await recorder.finished()
+        assert [stopped.reason for stopped in session.stopped] == ["silence"]
+        session.beat(40 * 50)
+        assert session.lost == []
+
+    run(steps, rtp_timeout_s=8.0)
+
+
+def test_a_dead_line_ends_the_call_of_any_phone_at_last() -> None:
+    async def steps(session: Session) -> None:
+        session.beat(149)
+        assert session.lost == []
+        session.beat(2)
+        assert session.lost[0] == "network"
+
+    run(steps, unsure_limit_s=3.0)
 
 
 def test_hold_has_its_own_limit() -> None:
@@ -188,20 +227,6 @@ def test_hold_has_its_own_limit() -> None:
         assert session.lost[0] == "hold"
 
     run(steps, hold_limit_s=2.0)
-
-
-def test_a_key_sent_both_ways_counts_once() -> None:
-    async def steps(session: Session) -> None:
-        event = rtp.Stream().packet(101, bytes([5, 10, 0, 160]), 0)
-        session.hear(event)
-        session.hear(event)
-        session.media.pressed("5", "info")
-        assert session.keys == ["5"]
-        session.beat(30)
-        session.media.pressed("5", "info")
-        assert session.keys == ["5", "5"]
-
-    run(steps)
 
 
 def test_a_new_source_in_the_middle_of_a_call_is_recorded_on(tmp_path: Path) -> None:
@@ -255,3 +280,48 @@ def test_a_second_telephony_in_the_same_folder_is_refused(tmp_path: Path) -> Non
         wire.claim(tmp_path / "line.sock")
     lock.close()
     wire.claim(tmp_path / "line.sock").close()
+
+
+def speak(session: Session, frames: int, mark: int) -> bytes:
+    """Frames of one value; returns what was said."""
+    said = b""
+    for _ in range(frames):
+        pcm = bytes([mark, mark]) * g711.FRAME_SAMPLES
+        payload = g711.encode("PCMA", pcm)
+        session.hear(session.stream.packet(8, payload, g711.FRAME_SAMPLES))
+        session.beat()
+        said += g711.decode("PCMA", payload)
+    return said
+
+
+def test_what_is_said_is_handed_out_until_it_is_no_longer_wanted() -> None:
+    out: list[tuple[int, bytes]] = []
+
+    async def steps(session: Session) -> None:
+        speak(session, 10, 1)
+        session.media.hand_out(lambda at_ms, pcm: out.append((at_ms, pcm)))
+        said = speak(session, 30, 2)
+        whole = b"".join(pcm for _, pcm in out)
+        assert len(whole) >= 25 * g711.FRAME_SAMPLES * 2
+        assert said.startswith(whole)
+        assert out[0][0] == 0
+        session.media.hand_out(None)
+        count = len(out)
+        speak(session, 30, 3)
+        assert len(out) == count
+
+    run(steps)
+
+
+def test_the_music_of_a_call_on_hold_is_not_handed_out() -> None:
+    out: list[bytes] = []
+
+    async def steps(session: Session) -> None:
+        session.media.hand_out(lambda _at_ms, pcm: out.append(pcm))
+        speak(session, 20, 1)
+        session.media.agree(dataclasses.replace(session.offer, direction="sendonly"))
+        before = len(out)
+        speak(session, 50, 2)
+        assert not any(any(pcm) for pcm in out[before + 1 :])
+
+    run(steps)

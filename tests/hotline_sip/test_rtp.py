@@ -70,11 +70,13 @@ def test_only_the_signalling_address_and_allowed_networks_count() -> None:
 def test_the_exact_address_wins_over_another_port() -> None:
     peer = rtp.Peer(CALLER, ())
     peer.offered((CALLER, 4000))
-    assert peer.accepts((CALLER, 5000), 1)
-    assert peer.destination == (CALLER, 5000)
-    assert peer.accepts((CALLER, 4000), 2)
+    assert not peer.accepts((CALLER, 5000), 1000)
     assert peer.destination == (CALLER, 4000)
-    assert not peer.accepts((CALLER, 5000), 3)
+    assert peer.accepts((CALLER, 5000), 1000 + rtp.TAKE_OVER_TICKS)
+    assert peer.destination == (CALLER, 5000)
+    assert peer.accepts((CALLER, 4000), 1001 + rtp.TAKE_OVER_TICKS)
+    assert peer.destination == (CALLER, 4000)
+    assert not peer.accepts((CALLER, 5000), 1002 + rtp.TAKE_OVER_TICKS)
 
 
 def test_a_moved_port_is_followed_only_after_silence() -> None:
@@ -100,3 +102,41 @@ def test_a_stranger_is_dropped_even_while_the_caller_is_silent() -> None:
     assert not peer.accepts(("192.0.2.1", 4000), 500)
     assert peer.destination == (CALLER, 4000)
     assert peer.foreign_packets == 2
+
+
+def press(event: int, sequence: int, stamp: int, *, ended: bool = False) -> rtp.Packet:
+    payload = struct.pack("!BBH", event, 0x8A if ended else 10, 160)
+    return rtp.Packet(101, sequence, stamp, 77, payload)
+
+
+def test_a_press_whose_first_packets_were_lost_counts() -> None:
+    ends = [press(3, sequence, 500, ended=True) for sequence in (9, 10, 11)]
+    keys = rtp.KeyFilter()
+    assert [keys.key(packet) for packet in ends] == ["3", None, None]
+
+
+def test_a_press_longer_than_a_segment_counts_once() -> None:
+    keys, stamps = rtp.KeyFilter(), (100, 100, 100 + 0xFFFF, 100 + 0xFFFF, 100 + 2 * 0xFFFF)
+    pressed = [keys.key(press(3, n, stamp)) for n, stamp in enumerate(stamps)]
+    assert pressed == ["3", None, None, None, None]
+
+
+def test_a_phone_that_moves_the_time_stamp_within_a_press_presses_once() -> None:
+    keys = rtp.KeyFilter()
+    packets = [press(3, n & 0xFFFF, n * 160) for n in range(65530, 65540)]
+    assert [keys.key(packet) for packet in packets] == ["3"] + [None] * 9
+
+
+def test_two_presses_count_twice_even_when_the_end_of_the_first_was_lost() -> None:
+    keys = rtp.KeyFilter()
+    assert keys.key(press(3, 10, 100)) == "3"
+    assert keys.key(press(3, 20, 1700)) == "3"
+    assert keys.key(press(3, 21, 1700, ended=True)) is None
+    assert keys.key(press(3, 22, 3300)) == "3"
+
+
+def test_an_end_that_comes_late_is_no_new_press() -> None:
+    keys = rtp.KeyFilter()
+    packets = [press(3, 10, 100), press(5, 13, 900), press(3, 12, 100, ended=True)]
+    assert [keys.key(packet) for packet in packets] == ["3", "5", None]
+    assert keys.key(press(5, 14, 900, ended=True)) is None

@@ -47,7 +47,7 @@ def test_both_ways_to_hold_are_seen(change: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        PLAIN.replace("8 0 101", "9 18"),
+        PLAIN.replace("8 0 101", "3 18"),
         PLAIN.replace("RTP/AVP", "RTP/SAVP"),
         PLAIN.replace("m=audio 40000", "m=audio 0"),
         PLAIN.replace("m=audio", "m=video"),
@@ -94,3 +94,24 @@ def test_the_answer_mirrors_the_offer_and_refuses_other_streams() -> None:
     assert "m=video 0 RTP/AVP 99\r\n" in text
     assert "o=- 7 2 IN IP4 10.0.0.1\r\n" in text
     assert sdp.parse(text).port == 20000
+
+
+def test_what_we_propose_can_be_read_again() -> None:
+    ours = sdp.parse(sdp.offer(address="10.0.0.1", port=20000, session=5, version=2))
+    assert (ours.address, ours.port, ours.codec, ours.event_type) == (
+        "10.0.0.1",
+        20000,
+        "PCMA",
+        101,
+    )
+    assert ours.direction == "sendrecv"
+    assert ours.media == (("audio", "RTP/AVP", "8 0 101"),)
+
+
+def test_g722_is_taken_only_where_nothing_else_is_offered() -> None:
+    offer = sdp.parse("c=IN IP4 10.0.0.9\nm=audio 40000 RTP/AVP 9 101\na=rtpmap:9 G722/8000\n")
+    assert (offer.codec, offer.payload_type) == ("G722", 9)
+    text = sdp.answer(offer, address="10.0.0.1", port=20000, session=5, version=1)
+    assert "m=audio 20000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n" in text
+    both = sdp.parse("c=IN IP4 10.0.0.9\nm=audio 40000 RTP/AVP 9 0\n")
+    assert (both.codec, both.payload_type) == ("PCMU", 0)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,62 @@ def test_wrong_settings_name_their_field(changes: dict[str, str], field: str) ->
     with pytest.raises(InvalidInput) as raised:
         access.callers(Settings(**changes))
     assert raised.value.field == field
+
+
+TRUNK = {"trunk_host": "10.0.0.1", "trunk_user": "0571", "trunk_password": "long enough"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"sip_port": 0}, "SIP_PORT"),
+        ({"trunk_port": 70000}, "TRUNK_PORT"),
+        ({"call_cap": 0}, "CALL_CAP"),
+        ({"sip_calls_per_minute": 0}, "SIP_CALLS_PER_MINUTE"),
+        ({"sip_accounts": "601"}, "SIP_ACCOUNTS"),
+        ({"sip_accounts": "601:long enough, :long enough"}, "SIP_ACCOUNTS"),
+        ({"sip_accounts": "601:short"}, "SIP_ACCOUNTS"),
+        ({"sip_accounts": "601:long enough,601:long enough"}, "SIP_ACCOUNTS"),
+        ({"sip_accounts": "sip@601:long enough"}, "SIP_ACCOUNTS"),
+        ({"trunk_user": "0571"}, "TRUNK_USER"),
+        ({"trunk_password": "long enough"}, "TRUNK_PASSWORD"),
+        ({"trunk_number": "0571"}, "TRUNK_NUMBER"),
+        ({**TRUNK, "trunk_host": "sip:10.0.0.1"}, "TRUNK_HOST"),
+        ({**TRUNK, "trunk_user": "<0571>"}, "TRUNK_USER"),
+        ({**TRUNK, "trunk_user": ""}, "TRUNK_USER"),
+        ({**TRUNK, "trunk_password": ""}, "TRUNK_PASSWORD"),
+        ({**TRUNK, "trunk_number": "0571-666"}, "TRUNK_NUMBER"),
+        ({"media_networks": "here"}, "MEDIA_NETWORKS"),
+    ],
+)
+def test_what_signalling_cannot_work_with_is_named(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        access.check(Settings(**changes))
+    assert raised.value.field == f"XIANGYIN_{field}"
+    assert field in raised.value.text
+    assert "long enough" not in raised.value.text
+
+
+def test_phones_and_trunk_may_be_set() -> None:
+    config = Settings(
+        sip_accounts=" 601:a:b:c de f, door.1:long enough,", sip_host="0.0.0.0", **TRUNK
+    )
+    access.check(config)
+    assert access.accounts(config) == {"601": "a:b:c de f", "door.1": "long enough"}
+
+
+@pytest.mark.parametrize("change", [{"sip_accounts": "601:long enough"}, TRUNK])
+def test_phones_with_a_password_or_a_trunk_are_somebody_who_may_call(
+    change: dict[str, str],
+) -> None:
+    access.check(Settings(sip_host="10.0.0.1", **change))  # type: ignore[arg-type]
+
+
+def test_a_wrong_account_stops_the_process_and_its_password_stays_unsaid() -> None:
+    ended = signalling(XIANGYIN_SIP_ACCOUNTS="601:hushhush,601:hushhush")
+    assert ended.returncode == 78
+    assert "XIANGYIN_SIP_ACCOUNTS" in ended.stderr
+    assert "hushhush" not in ended.stderr
 
 
 def test_the_default_hears_this_machine_only() -> None:

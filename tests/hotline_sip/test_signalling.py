@@ -45,8 +45,24 @@ def test_a_call_without_contact_is_refused(caller: RawCaller) -> None:
     assert caller.status(caller.message("INVITE", 1, offer(), contact=False)) == 400
 
 
-def test_a_call_without_an_offer_is_refused(caller: RawCaller) -> None:
-    assert caller.status(caller.message("INVITE", 1)) == 488
+def test_a_call_without_an_offer_gets_ours(line: Hotline, caller: RawCaller) -> None:
+    invite = caller.message("INVITE", 1, sender="sip:13500000005@here")
+    assert caller.status(invite) == 200
+    assert "m=audio" in caller.last
+    assert "a=sendrecv" in caller.last
+    caller.their_tag = caller.last.split("To:")[1].split("tag=")[1].split("\r\n")[0]
+    caller.send(caller.message("ACK", 1, offer()))
+    key = caller.message("INFO", 2, "Signal=5", content_type="application/dtmf-relay")
+    assert caller.status(key) == 200
+    assert caller.status(caller.message("BYE", 3)) == 200
+    wait_until(lambda: any(n.get("cause") == "hangup" for n in notes_of(line, "13500000005")))
+
+
+def test_a_call_that_answers_our_offer_with_nothing_is_ended(caller: RawCaller) -> None:
+    assert caller.status(caller.message("INVITE", 1)) == 200
+    caller.their_tag = caller.last.split("To:")[1].split("tag=")[1].split("\r\n")[0]
+    caller.send(caller.message("ACK", 1))
+    assert caller.hear("BYE ")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +112,7 @@ def test_a_changed_offer_is_answered_in_kind(caller: RawCaller) -> None:
     assert caller.status(caller.message("BYE", 4)) == 200
 
 
-@pytest.mark.parametrize("body", [offer(version=2, types="9"), "", "nonsense"])
+@pytest.mark.parametrize("body", [offer(version=2, types="18"), "", "nonsense"])
 def test_a_changed_offer_we_cannot_use_leaves_the_call_as_it_is(
     caller: RawCaller, body: str
 ) -> None:

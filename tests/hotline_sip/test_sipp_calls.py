@@ -61,8 +61,8 @@ def test_a_caller_who_hangs_up_leaves_an_exact_recording(hotline: Hotline, tmp_p
 
 
 def test_a_caller_who_vanishes_is_noticed_and_kept(hotline: Hotline, tmp_path: Path) -> None:
-    capture = sipp.write_capture(tmp_path / "c.pcap", "PCMA", [PRESS_1, SPOKEN], 5.0)
-    body = sipp.invite() + sipp.play(capture) + sipp.pause(5.5)
+    capture = sipp.write_capture(tmp_path / "c.pcap", "PCMA", [PRESS_1, SPOKEN], 9.0)
+    body = sipp.invite() + sipp.play(capture) + sipp.pause(9.5)
     sipp.make_calls(tmp_path, body, hotline.address)
     [notes] = hotline.finished()
     assert event(notes, "RecordingStopped")["reason"] == "network"
@@ -98,7 +98,7 @@ def test_hold_does_not_end_the_call_nor_lose_what_came_before(
     assert position_of(take, exact[16000:]) is not None
 
 
-@pytest.mark.parametrize("types", [(9, 101), (18,), (111, 101)])
+@pytest.mark.parametrize("types", [(18,), (111, 101)])
 def test_foreign_codecs_are_refused_with_488(
     hotline: Hotline, tmp_path: Path, types: tuple[int, ...]
 ) -> None:
@@ -148,3 +148,4 @@ def test_calls_above_the_cap_are_told_busy(idle_hotline: Hotline, tmp_path: Path
     second = sipp.make_calls(tmp_path, sipp.invite(expect=486), idle_hotline.address, name="second")
     assert second.successful == 1, second
     assert sipp.finish(first, tmp_path, "first", 20).successful == 1
+    assert list((idle_hotline.data / "tiny" / "notes").glob("refused-*")), "nobody phones back"

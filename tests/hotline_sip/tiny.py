@@ -2,6 +2,8 @@
 
 It answers, plays a tone until a key comes, records until # (or silence, or the end of the call),
 thanks and hangs up. Each call leaves ``notes/<call_id>.json`` and ``takes/<call_id>.pcm``.
+``TINY_MODE``: "menu" as said, "record" at once, "ring" only, "journal" records at once into the
+spool, as the real conversation does after consent.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from typing import Any
 import numpy as np
 
 from core import logs, settings
+from core.sealed import Sealer
+from core.settings import Settings
 from hotline import telephony
 from hotline.call import Call, HungUp, Key, PlayEnded, RecordingStopped
+from hotline.journal import Journal, spool_of
 
 SILENCE_S = float(os.environ.get("TINY_SILENCE_S", "8"))
 LIMIT_S = float(os.environ.get("TINY_LIMIT_S", "60"))
@@ -29,8 +34,9 @@ MODE = os.environ.get("TINY_MODE", "menu")
 class TinyConversation:
     """Fulfils what telephony asks of a conversation factory."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, config: Settings) -> None:
+        self._folder = folder = config.folder("tiny")
+        self._spool, self._sealer = spool_of(config), Sealer.from_settings(config)
         for part in ("notes", "takes", "prompts"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         self._greeting = _tone(folder / "prompts" / "greeting.wav", 440, 2.0)
@@ -39,11 +45,16 @@ class TinyConversation:
     def prompt_paths(self) -> list[Path]:
         return [self._greeting, self._thanks]
 
+    def turned_away(self, caller: str, called: str) -> None:
+        (self._folder / "notes" / f"refused-{caller}").touch()
+
     async def converse(self, call: Call) -> None:
         notes: list[dict[str, Any]] = [{"caller": call.caller, "called": call.called}]
         try:
             if MODE == "ring":
                 await self._until(call, notes, HungUp)
+            elif MODE == "journal":
+                await self._spool_it(call, notes)
             else:
                 await self._menu(call, notes)
         finally:
@@ -65,6 +76,23 @@ class TinyConversation:
             await self._until(call, notes, PlayEnded, HungUp)
             await call.hang_up("done")
         await self._until(call, notes, HungUp)
+
+    async def _spool_it(self, call: Call, notes: list[dict[str, Any]]) -> None:
+        journal = await asyncio.to_thread(
+            Journal.begin, self._spool, self._sealer, call.call_id, call.caller, call.called
+        )
+        await call.answer()
+        journal.answered()
+        journal.consent("1", "speech", confidential=False)
+        await asyncio.to_thread(journal.save)
+        call.record(journal.take_path(1), limit_s=LIMIT_S, silence_s=SILENCE_S)
+        self._keep(call, notes)
+        stopped = await self._until(call, notes, RecordingStopped, on_key=call.stop_recording)
+        journal.keep_take(1, stopped)
+        await call.hang_up("done")
+        journal.finish("completed")
+        journal.save()
+        journal.close()
 
     async def _until(
         self, call: Call, notes: list[dict[str, Any]], *kinds: type, on_key: Any = None
@@ -104,7 +132,7 @@ def _ready() -> None:
 def main() -> None:
     config = settings.load()
     logs.configure("telephony")
-    conversations = TinyConversation(config.folder("tiny"))
+    conversations = TinyConversation(config)
     asyncio.run(telephony.serve(config, conversations, _ready))
 
 
