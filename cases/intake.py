@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cases import references
-from cases.models import Report, ReportEvent
+from cases.models import Report, ReportEvent, ReportPoint
 from core import blobs, outbox
 from core.blobs import BlobStore
 from core.clock import utc_now
@@ -31,6 +31,7 @@ from transcribe import jobs
 PLAYABLE_RATE_HZ = 16_000
 URGENT_PRIORITY = 90
 NORMAL_PRIORITY = 50
+NAME_CHARS = 80
 UNDECODABLE = "undecodable"
 EXAMINATION_FAILED = "examination_failed"
 
@@ -44,7 +45,9 @@ class Arrival:
     ``caller_hash`` instead when that was done before. ``pin_hash`` is
     ``sealer.keyed_hash("pin", reference_no, pin)``. ``stream_key`` names the live hearing of the
     same sound, if there was one. ``reference_no`` is given when it was promised
-    already; otherwise a new one is drawn.
+    already; otherwise a new one is drawn. ``on_behalf``: the caller speaks for ``resident_name``,
+    whose number, ``resident_phone``, is sealed here. ``point_code``: the sheet that was scanned; it
+    gives the village when nothing else does. ``entered_by_id``: who of the staff entered it.
     """
 
     channel: str
@@ -67,6 +70,11 @@ class Arrival:
     consent_channel: str | None = None
     consent_at: datetime | None = None
     stream_key: str | None = None
+    on_behalf: bool = False
+    resident_name: str | None = None
+    resident_phone: str | None = None
+    point_code: str | None = None
+    entered_by_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -152,9 +160,8 @@ def _by_source_key(session: Session, source_key: str) -> Report | None:
 
 def _row(session: Session, sealer: Sealer, arrival: Arrival, examined: Examined | None) -> Report:
     number = (arrival.caller_number or "").strip()
-    village = arrival.village_code
-    if village is not None and session.get(Area, village) is None:
-        village = None  # the operator sets it; an unknown village must not cost the voice
+    village, point = _place(session, arrival)
+    resident_phone = (arrival.resident_phone or "").strip()
     return Report(
         reference_no=_reference(session, arrival),
         source_key=arrival.source_key,
@@ -168,7 +175,7 @@ def _row(session: Session, sealer: Sealer, arrival: Arrival, examined: Examined 
         sound_failure=examined.failure if examined else None,
         typed_text=(arrival.typed_text or "").strip() or None,
         caller_sealed=sealer.seal(number) if number else arrival.caller_sealed,
-        caller_hash=sealer.keyed_hash("caller", number) if number else arrival.caller_hash,
+        caller_hash=sealer.caller_hash(number) if number else arrival.caller_hash,
         pin_hash=arrival.pin_hash,
         confidential=arrival.confidential,
         urgent=arrival.urgent,
@@ -178,7 +185,23 @@ def _row(session: Session, sealer: Sealer, arrival: Arrival, examined: Examined 
         consent_version=arrival.consent_version,
         consent_channel=arrival.consent_channel,
         consent_at=arrival.consent_at,
+        on_behalf=arrival.on_behalf,
+        resident_name=(arrival.resident_name or "").strip()[:NAME_CHARS] or None,
+        resident_phone_sealed=sealer.seal(resident_phone) if resident_phone else None,
+        point_code=point,
+        entered_by_id=arrival.entered_by_id,
     )
+
+
+def _place(session: Session, arrival: Arrival) -> tuple[str | None, str | None]:
+    """Village and point as far as they exist: an unknown one must not cost the voice."""
+    point = session.get(ReportPoint, arrival.point_code) if arrival.point_code else None
+    village = arrival.village_code
+    if village is not None and session.get(Area, village) is None:
+        village = None  # the operator sets it
+    if village is None and point is not None:
+        village = point.village_code
+    return village, point.code if point is not None else None
 
 
 def _reference(session: Session, arrival: Arrival) -> str:

@@ -7,6 +7,7 @@ is an event that starts a new cycle, not a state of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from core.errors import N_, Conflict, Forbidden, InvalidInput
@@ -59,7 +60,19 @@ class Action(StrEnum):
 OUTCOMES = ("satisfied", "unreachable")
 """Outcomes of the call-back that may close; an unsatisfied resident reopens the case."""
 
-THIRD_REOPEN_CYCLE = 4
+TIERS = ("village", "township", "county", "city")
+"""Who handles a case, the lowest first."""
+FIRST_TIER = {
+    "general": "village",
+    "major": "township",
+    "complex": "county",
+    "cross_county": "city",
+}
+"""Level -> the tier that handles it first."""
+SECOND_REOPEN_CYCLE, THIRD_REOPEN_CYCLE = 3, 4
+RESIDENT = "case.resident"
+"""The right of whoever proved by reference number that the report is theirs. No role has it."""
+RESIDENT_REOPENS_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class Step:
     rights: frozenset[str]
     needs: frozenset[str] = frozenset()
     handler_only: bool = False
-    """Among people with the role handler, only the one the case is assigned to."""
+    """Among mere handlers, only the one the case is assigned to."""
 
 
 def _step(
@@ -98,10 +111,10 @@ STEPS: tuple[Step, ...] = (
     _step(_A.HOLD, _S.IN_PROGRESS, _S.ON_HOLD, "case.dispatch", "reason"),
     _step(_A.RESUME, _S.ON_HOLD, _S.IN_PROGRESS, "case.dispatch case.resolve"),
     _step(_A.RESOLVE, _S.IN_PROGRESS, _S.RESOLVED, "case.resolve", "reason"),
-    _step(_A.VERIFY, _S.RESOLVED, _S.VERIFYING, "case.verify"),
+    _step(_A.VERIFY, _S.RESOLVED, _S.VERIFYING, f"case.verify {RESIDENT}"),
     _step(_A.CLOSE, _S.VERIFYING, _S.CLOSED, "case.verify", "outcome"),
-    _step(_A.REOPEN, _S.VERIFYING, _S.ASSIGNED, "case.verify", "reason"),
-    _step(_A.REOPEN, _S.CLOSED, _S.ASSIGNED, "case.verify", "reason"),
+    _step(_A.REOPEN, _S.VERIFYING, _S.ASSIGNED, f"case.verify {RESIDENT}", "reason"),
+    _step(_A.REOPEN, _S.CLOSED, _S.ASSIGNED, f"case.verify {RESIDENT}", "reason"),
 )
 
 
@@ -118,18 +131,21 @@ class CaseFacts:
     worked_by: frozenset[int] = frozenset()
     """Who took a step of handling in this cycle, whatever their role."""
     level: str = "general"
+    tier: str = "village"
     verification_outcome: str | None = None
+    closed_for: timedelta | None = None
+    """How long it has been closed; None unless it is."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants which step, with what it may need."""
+    """Who wants which step, with what it may need. ``actor_id`` is None for a resident."""
 
     action: Action
-    actor_id: int
+    actor_id: int | None
     rights: frozenset[str]
     is_handler: bool = False
-    """The actor's only claim to case.resolve is the role handler."""
+    """The actor resolves only what is assigned to him: a handler or a grid worker, no more."""
     reason: str = ""
     handler_id: int | None = None
     outcome: str | None = None
@@ -151,7 +167,9 @@ def apply(facts: CaseFacts, request: Request) -> CaseFacts:
         raise Conflict(N_("The case is in another state by now. Load it again."))
     _check_rights(step, facts, request)
     _check_needs(step, request)
-    worked = {request.actor_id} if "case.resolve" in step.rights & request.rights else set()
+    worked = set()
+    if request.actor_id is not None and "case.resolve" in step.rights & request.rights:
+        worked.add(request.actor_id)
     after = replace(facts, status=step.after, worked_by=facts.worked_by | worked)
     return _EFFECTS.get(step.action, _no_effect)(after, request)
 
@@ -163,8 +181,11 @@ def _check_rights(step: Step, facts: CaseFacts, request: Request) -> None:
     dispatching = "case.dispatch" in step.rights & request.rights
     if step.handler_only and request.is_handler and foreign and not dispatching:
         raise Forbidden(N_("This case is assigned to somebody else."))
-    if "case.verify" in step.rights and (not foreign or request.actor_id in facts.worked_by):
+    used = step.rights & request.rights
+    if "case.verify" in used and (not foreign or request.actor_id in facts.worked_by):
         raise Forbidden(N_("Who handled a case cannot verify it. Ask a colleague."))
+    if used == {RESIDENT} and (facts.closed_for or timedelta()) > RESIDENT_REOPENS_WITHIN:
+        raise Conflict(N_("It was closed more than 30 days ago. Report the matter anew."))
     if step.action is Action.HOLD and facts.held_in_cycle:
         raise Conflict(N_("This case was on hold once already; a second time needs a reopen."))
 
@@ -199,15 +220,27 @@ def _held(facts: CaseFacts, request: Request) -> CaseFacts:
 
 
 def _verifying(facts: CaseFacts, request: Request) -> CaseFacts:
-    return replace(facts, owner_id=request.actor_id)
+    return replace(facts, owner_id=request.actor_id or facts.owner_id)
 
 
 def _closed(facts: CaseFacts, request: Request) -> CaseFacts:
     return replace(facts, verification_outcome=request.outcome)
 
 
+def higher_tiers(tier: str) -> tuple[str, ...]:
+    """The tiers above ``tier``, the nearest first."""
+    return TIERS[TIERS.index(tier) + 1 :]
+
+
 def _reopened(facts: CaseFacts, request: Request) -> CaseFacts:
+    """The second time it goes to the tier above, the third time it is complex."""
     cycle = facts.cycle_no + 1
+    level, tier = facts.level, facts.tier
+    if cycle == SECOND_REOPEN_CYCLE:
+        tier = next(iter(higher_tiers(tier)), tier)
+    if cycle >= THIRD_REOPEN_CYCLE:
+        level = max(level, "complex", key=list(FIRST_TIER).index)
+        tier = max(tier, FIRST_TIER[level], key=TIERS.index)
     handler = request.handler_id or facts.handler_id or facts.owner_id
     return replace(
         facts,
@@ -215,9 +248,11 @@ def _reopened(facts: CaseFacts, request: Request) -> CaseFacts:
         held_in_cycle=False,
         worked_by=frozenset(),
         verification_outcome=None,
+        closed_for=None,
         handler_id=handler,
         owner_id=handler,
-        level="complex" if cycle >= THIRD_REOPEN_CYCLE else facts.level,
+        level=level,
+        tier=tier,
     )
 
 

@@ -60,6 +60,13 @@ class Report(Base):
     dialect: Mapped[str | None] = mapped_column(sa.String(40))
     draft: Mapped[str | None] = mapped_column(sa.Text)
     draft_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
+    on_behalf: Mapped[bool] = mapped_column(default=False)  # the caller is a helper
+    resident_name: Mapped[str | None] = mapped_column(
+        sa.String(80)
+    )  # on_behalf: whose trouble it is
+    resident_phone_sealed: Mapped[str | None] = mapped_column(sa.Text)
+    point_code: Mapped[str | None] = mapped_column(sa.ForeignKey("report_point.code"))
+    entered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     reject_reason: Mapped[str | None] = mapped_column(sa.Text)
     reject_route: Mapped[str | None] = mapped_column(sa.Text)
     changed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
@@ -83,7 +90,10 @@ class ReportEvent(Base):
 
 
 class Case(Base):
-    """事项: what is handled. ``status`` is one of cases.lifecycle.CaseStatus."""
+    """事项: what is handled. ``status`` is one of cases.lifecycle.CaseStatus.
+
+    ``tier``: one of cases.lifecycle.TIERS; None is the one that handles the level first.
+    """
 
     __tablename__ = "case_file"
 
@@ -93,6 +103,7 @@ class Case(Base):
     summary: Mapped[str] = mapped_column(sa.Text)
     service_code: Mapped[str | None] = mapped_column(sa.String(40))
     level: Mapped[str] = mapped_column(sa.String(14), default="general")
+    tier: Mapped[str | None] = mapped_column(sa.String(8))
     urgent: Mapped[bool] = mapped_column(default=False)
     confidential: Mapped[bool] = mapped_column(default=False)
     status: Mapped[str] = mapped_column(sa.String(18), index=True)
@@ -131,7 +142,10 @@ class CaseEvent(Base):
 
 
 class StatusGuess(Base):
-    """Tries to learn a status by reference and PIN, counted per reference and per caller."""
+    """Tries to prove something by a number and a PIN; see cases.guessing.
+
+    Of a place the tries come from, ``locked_until`` is when all its tries have come back.
+    """
 
     __tablename__ = "status_guess"
 
@@ -140,6 +154,21 @@ class StatusGuess(Base):
     locks: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     last_at: Mapped[datetime]
+
+
+class ResidentWord(Base):
+    """A resident said of the own report: not satisfied. Each ``source_key`` counts once.
+
+    ``outcome``: as cases.residents.Outcome. ``said_report_id``: the voice that says why.
+    """
+
+    __tablename__ = "resident_word"
+
+    source_key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("report.id"), index=True)
+    at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(sa.String(10))
+    said_report_id: Mapped[int | None] = mapped_column(sa.ForeignKey("report.id"))
 
 
 class Learning(Base):
@@ -162,3 +191,44 @@ class Learning(Base):
     decided_f1: Mapped[float | None]
     decided_f1_before: Mapped[float | None]
     in_use: Mapped[bool]
+
+
+class ReportPoint(Base):
+    """A QR code finer than a village: a building, some 30 households. ``code``: in its address."""
+
+    __tablename__ = "report_point"
+
+    code: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    village_code: Mapped[str] = mapped_column(sa.ForeignKey("area.code"), index=True)
+    label: Mapped[str] = mapped_column(sa.String(60))
+    households: Mapped[int | None]
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("village_code", "label"),)
+
+
+class ReportPhoto(Base):
+    """A picture that came with a report, without its hidden facts (place, device)."""
+
+    __tablename__ = "report_photo"
+
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("report.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"), primary_key=True)
+    width_px: Mapped[int]
+    height_px: Mapped[int]
+
+
+class CaseReply(Base):
+    """What the handler says to the resident: sound (8 kHz WAV, for the telephone) and its text."""
+
+    __tablename__ = "case_reply"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(sa.ForeignKey("case_file.id"), index=True)
+    sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"))
+    duration_ms: Mapped[int]
+    text: Mapped[str | None] = mapped_column(sa.Text)
+    by_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"))
+    at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]

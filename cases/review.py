@@ -189,7 +189,8 @@ def join(session: Session, actor: Actor, report_id: int, version: int, case_id: 
         )
     before = report.state
     ledger.change(session, actor, report, version, state=ReportState.DUPLICATE.value)
-    session.add(CaseReport(case_id=case.id, report_id=report.id))
+    if session.get(CaseReport, (case.id, report.id)) is None:  # a later word follows it already
+        session.add(CaseReport(case_id=case.id, report_id=report.id))
     ledger.note(session, actor, report, "join", before, case.case_no)
     ledger.tell(session, report)
     return report

@@ -64,6 +64,13 @@ SERVICES = (
 
 SERVICE_BY_CODE = {service.code: service for service in SERVICES}
 
+TIERS = {
+    "village": N_("Village"),
+    "township": N_("Township"),
+    "county": N_("County"),
+    "city": N_("City"),
+}
+"""Who handles a case, the lowest first."""
 LEVELS = {
     "general": N_("General"),
     "major": N_("Major"),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,11 +11,10 @@ from core import areas, audit
 from core.auth import Actor
 from core.errors import N_, InvalidInput, XiangyinError
 from core.models import Area
+from desk import csv_file
+from desk.csv_file import ImportRefused, LineError
 from desk.people import own_area_codes
 
-MAX_BYTES = 2_000_000
-MAX_LINES = 10_000
-MAX_TOLD = 50
 COLUMNS = {
     "code": ("code", "区划代码", "代码"),
     "name": ("name", "名称"),
@@ -35,26 +31,6 @@ LEVELS_IN_CHINESE = {
     "乡": "township", "街道": "township", "村": "village", "社区": "village", "网格": "grid",
 }  # fmt: skip
 _POSTER = re.compile(r"\d{3}")
-
-
-@dataclass(frozen=True)
-class LineError:
-    """What is wrong in one line; lines count from 1, the heading included."""
-
-    line: int
-    error: XiangyinError
-
-
-class ImportRefused(InvalidInput):
-    """The file has errors; nothing was stored. ``lines`` has at most 50 of them."""
-
-    def __init__(self, lines: list[LineError]) -> None:
-        super().__init__(
-            N_("Nothing was stored: %(count)d lines have to be mended first."),
-            field="file",
-            params={"count": len(lines)},
-        )
-        self.lines = lines[:MAX_TOLD]
 
 
 def add(
@@ -128,11 +104,10 @@ def _degrees(text: str, limit: int, field: str) -> float | None:
 def import_csv(session: Session, actor: Actor, data: bytes) -> int:
     """Add all areas of a CSV file; returns how many.
 
-    UTF-8 (with or without BOM) and GB18030, as Excel in China writes it; comma, semicolon or tab.
     Raises ImportRefused with every wrong line; the caller's savepoint then undoes the rest.
     """
     actor.require("people.edit")
-    rows = _rows(data)
+    rows = csv_file.rows(data, COLUMNS, REQUIRED)
     own = own_area_codes(session, actor)
     wrong: list[LineError] = []
     for line, fields in rows:
@@ -144,54 +119,3 @@ def import_csv(session: Session, actor: Actor, data: bytes) -> int:
         raise ImportRefused(wrong)
     audit.record(session, actor.login, "area.imported", "area:*", count=len(rows))
     return len(rows)
-
-
-def _rows(data: bytes) -> list[tuple[int, dict[str, str]]]:
-    if len(data) > MAX_BYTES:
-        raise InvalidInput(N_("The file is too large: 2 MB at most."), field="file")
-    reader = csv.reader(io.StringIO(_text(data), newline=""), delimiter=_delimiter(_text(data)))
-    try:
-        fields = _heading(next(reader, []))
-        rows = [
-            (reader.line_num, dict(zip(fields, (cell.strip() for cell in row), strict=False)))
-            for row in reader
-            if any(cell.strip() for cell in row)
-        ]
-    except csv.Error as error:
-        raise InvalidInput(
-            N_("Line %(line)d cannot be read as CSV."),
-            field="file",
-            params={"line": reader.line_num},
-        ) from error
-    if not rows:
-        raise InvalidInput(N_("The file has no line below its heading."), field="file")
-    if len(rows) > MAX_LINES:
-        raise InvalidInput(N_("The file has too many lines: 10,000 at most."), field="file")
-    return rows
-
-
-def _text(data: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InvalidInput(N_("Save the file as CSV in UTF-8 and choose it again."), field="file")
-
-
-def _delimiter(text: str) -> str:
-    first = text.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
-
-
-def _heading(cells: list[str]) -> list[str]:
-    known = {heading: field for field, headings in COLUMNS.items() for heading in headings}
-    fields = [known.get(cell.strip().lower(), "") for cell in cells]
-    missing = [name for name in REQUIRED if name not in fields]
-    if missing:
-        raise InvalidInput(
-            N_("The first line must name the columns; missing: %(columns)s."),
-            field="file",
-            params={"columns": ", ".join(missing)},
-        )
-    return fields

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from broadcast import after_restore, presence
+from broadcast.models import Player
 from cases.models import Case, Report
 from core import areas
 from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_
+from hotline import callback_work
+from hotline.models import CallBack
 from recordings.models import Episode, Programme
+from schedule import quiet
 from schedule.models import Play
 from transcribe import grammar, word_check
 from transcribe.models import Transcript, TranscriptionJob
@@ -27,23 +32,39 @@ CLOSED_CASES = ("closed",)
 
 @dataclass(frozen=True)
 class Duty:
-    """One line of the briefing. ``weight``: "bad" (went wrong), "warn" (waits), "good"."""
+    """One line of the briefing. ``weight``: "bad" (went wrong), "warn" (waits), "good".
+
+    ``due_at``: when the first of them is or was due, where they are due at all.
+    """
 
     key: str
     count: int
     label: str
     url: str
     weight: str
+    due_at: datetime | None = None
 
 
 def duties(session: Session, actor: Actor, zone: str) -> list[Duty]:
     """What waits for ``actor`` in the own area, worst first; lines without anything are "good"."""
-    own = areas.below(session, actor.area_code) if actor.area_code else set()
+    own = actor.reach(session)
     found: list[Duty] = []
     for right, count in _COUNTERS:
         if actor.may(right):
             found.extend(count(session, actor, own, zone))
+    if callback_work.may_work(actor):
+        found.append(_call_backs(session, actor))
+    if actor.may("override.order") or actor.may("speaker.edit"):
+        found.extend(_older_copy(session, actor))
     return sorted(found, key=lambda duty: _ORDER[duty.weight])
+
+
+def _older_copy(session: Session, actor: Actor) -> list[Duty]:
+    if after_restore.noticed_at(session) is None:
+        return []
+    label = N_("The database is an older copy: check what is on air and what is missing since")
+    url = "/overrides" if actor.may("override.order") else "/speakers"
+    return [_duty("database.older", 1, label, url, "bad")]
 
 
 def _duty(key: str, count: int, label: str, url: str, weight: str) -> Duty:
@@ -77,6 +98,16 @@ def _reports(session: Session, actor: Actor, own: set[str], _zone: str) -> list[
     return duties
 
 
+def _call_backs(session: Session, actor: Actor) -> Duty:
+    waiting = callback_work.tasks_seen(session, actor).where(CallBack.state == "open").subquery()
+    counted = sa.select(sa.func.count(), sa.func.min(waiting.c.due_at))
+    count, due_at = session.execute(counted).one()
+    late = due_at is not None and due_at < utc_now()
+    label = N_("Callers to phone")
+    duty = _duty("callbacks.open", count, label, "/callbacks", "bad" if late else "warn")
+    return replace(duty, due_at=due_at)
+
+
 def _failed_transcriptions(session: Session, kind: str, own: set[str]) -> int:
     query = (
         sa.select(sa.func.count())
@@ -107,14 +138,12 @@ def _has_words(kind: str) -> sa.Exists:
 
 
 def _cases(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
-    opened = sa.select(sa.func.count()).where(
-        Case.status.not_in(CLOSED_CASES),
-        sa.or_(Case.village_code.in_(own), Case.village_code.is_(None)),
-    )
+    opened = sa.select(sa.func.count()).where(Case.status.not_in(CLOSED_CASES))
     mine = session.scalar(opened.where(Case.owner_id == actor.id)) or 0
     found = [_duty("cases.mine", mine, N_("Cases that wait for you"), "/cases?mine=1", "warn")]
     if actor.may("report.read"):
-        every = session.scalar(opened) or 0
+        here = sa.or_(Case.village_code.in_(own), Case.village_code.is_(None))
+        every = session.scalar(opened.where(here)) or 0
         found.append(_duty("cases.open", every, N_("Open cases in your area"), "/cases", "warn"))
     return found
 
@@ -136,8 +165,11 @@ def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Dut
     query = sa.select(sa.func.count()).where(
         Play.starts_at >= begins_at, Play.starts_at < ends_at, Play.area_code.in_(own)
     )
-    missed = session.scalar(query.where(Play.state == "missed")) or 0
-    unready = session.scalar(query.where(Play.state == "planned")) or 0
+    by_order = sa.func.coalesce(Play.reason, "") == quiet.REASON
+    missed = session.scalar(query.where(Play.state == "missed", sa.not_(by_order))) or 0
+    planned = query.where(Play.state == "planned")
+    unready = session.scalar(planned.where(Play.clip_sha256.is_(None))) or 0
+    unheard = session.scalar(planned.where(Play.clip_sha256.is_not(None))) or 0
     return [
         _duty("plays.missed", missed, N_("Plays missed today"), "/calendar", "bad"),
         _duty(
@@ -146,6 +178,40 @@ def _plays(session: Session, actor: Actor, own: set[str], zone: str) -> list[Dut
             N_("Plays of today without an approved episode"),
             "/calendar",
             "warn",
+        ),
+        _duty(
+            "plays.unheard",
+            unheard,
+            N_("Plays of today in villages without a player"),
+            "/speakers",
+            "warn",
+        ),
+    ]
+
+
+def _players(session: Session, _actor: Actor, own: set[str], _zone: str) -> list[Duty]:
+    let_in = sa.select(sa.func.count()).where(
+        Player.area_code.in_(own), Player.revoked_at.is_(None)
+    )
+    waiting = session.scalar(let_in.where(Player.approved_at.is_(None))) or 0
+    troubled = let_in.where(
+        Player.approved_at.is_not(None),
+        sa.or_(Player.cloned_at.is_not(None), sa.not_(presence.online())),
+    )
+    return [
+        _duty(
+            "players.waiting",
+            waiting,
+            N_("Players to approve"),
+            "/speakers?show=waiting",
+            "warn",
+        ),
+        _duty(
+            "players.troubled",
+            session.scalar(troubled) or 0,
+            N_("Players out of reach, or with a key that two boxes use"),
+            "/speakers?show=problems",
+            "bad",
         ),
     ]
 
@@ -186,4 +252,5 @@ _COUNTERS: tuple[tuple[str, _Counter], ...] = (
     ("episode.approve", _episodes),
     ("schedule.read", _plays),
     ("words.teach", _words),
+    ("speaker.edit", _players),
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cases import handing_over
+from cases.handing_over import Standing
 from core import areas, audit, auth
 from core.auth import Actor
 from core.errors import N_, Conflict, InvalidInput, NotFound
@@ -46,6 +49,12 @@ def person(session: Session, actor: Actor, user_id: int) -> User:
     return user
 
 
+def names(session: Session, user_ids: Collection[int | None]) -> dict[int, str]:
+    """The names by which these people are shown; None is nobody."""
+    query = sa.select(User.id, User.display_name).where(User.id.in_(set(user_ids) - {None}))
+    return {user_id: name for user_id, name in session.execute(query)}
+
+
 def _require_own(session: Session, actor: Actor, area_code: str | None) -> None:
     own = own_area_codes(session, actor)
     if own is not None and area_code not in own:
@@ -81,7 +90,10 @@ def change(
     roles: list[str],
     area_code: str | None,
 ) -> None:
-    """Give other roles or another area; counts from the next request on."""
+    """Give other roles or another area; counts from the next request on.
+
+    Open cases that the person can no longer work on go to others, see cases.handing_over.
+    """
     actor.require("people.edit")
     _require_own(session, actor, area_code)
     if not roles or set(roles) - set(auth.ROLES):
@@ -90,10 +102,12 @@ def change(
         raise Conflict(N_("You cannot take the administrator's role from yourself."))
     if area_code:
         areas.get(session, area_code)
-    before = {"roles": list(user.roles), "area": user.area_code}
+    before, stood = {"roles": list(user.roles), "area": user.area_code}, Standing.of(user)
     user.display_name = display_name.strip() or user.login
     user.roles = sorted(roles)
     user.area_code = area_code or None
+    session.flush()
+    went = handing_over.of(session, user, stood)
     audit.record(
         session,
         actor.login,
@@ -102,6 +116,7 @@ def change(
         before=before,
         roles=user.roles,
         area=user.area_code,
+        cases_handed_over=went,
     )
 
 
@@ -117,12 +132,18 @@ def reset_password(session: Session, actor: Actor, user: User) -> str:
 
 
 def set_active(session: Session, actor: Actor, user: User, active: bool) -> None:
-    """Shut a person out (all sessions end) or let them in again; nothing is deleted."""
+    """Shut a person out (all sessions end) or let them in again; nothing is deleted.
+
+    Open cases of who is shut out go to others, see cases.handing_over.
+    """
     actor.require("people.edit")
     if user.id == actor.id:
         raise Conflict(N_("You cannot shut yourself out."))
+    stood = Standing.of(user)
     user.active = active
+    session.flush()
     if not active:
         auth.end_sessions(session, user.id)
+    went = handing_over.of(session, user, stood)
     action = "user.activated" if active else "user.deactivated"
-    audit.record(session, actor.login, action, f"user:{user.id}")
+    audit.record(session, actor.login, action, f"user:{user.id}", cases_handed_over=went)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cases import access, casework, review, statistics
+from cases import access, casework, handlers, review, statistics
 from cases.lifecycle import Action
 from cases.models import Case
 from cases.review import Decision
@@ -93,7 +93,7 @@ def test_a_handler_must_stand_above_the_village(database: Database, cast: Cast, 
             step(database, cast.dispatcher, case, Action.ASSIGN, handler_id=wrong)
         assert refused.value.field == "handler_id"
     with database.read() as session:
-        offered = {user.login for user in casework.handlers_for(session, case)}
+        offered = {user.login for user in handlers.can_take(session, case)}
     assert offered == {"handler", "other_handler", "township", "county"}
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cases import intake, references
 from cases.intake import Arrival
-from cases.models import ReferenceNumber, Report, ReportEvent
+from cases.models import ReferenceNumber, Report, ReportEvent, ReportPoint
 from core.blobs import BlobStore
 from core.clock import utc_now
 from core.database import Database
@@ -20,7 +20,7 @@ from core.models import OutboxEvent
 from core.sealed import Sealer
 from recordings import sound
 from recordings.models import Clip
-from tests.cases.conftest import NUMBER, VILLAGE, Arrive, Cast
+from tests.cases.conftest import NEIGHBOUR, NUMBER, VILLAGE, Arrive, Cast
 from transcribe import claims
 from transcribe.models import TranscriptionJob
 
@@ -201,3 +201,32 @@ def test_a_failure_leaves_nothing_behind(
     with database.read() as session:
         for table in (Report, TranscriptionJob, OutboxEvent, Clip):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_who_it_is_for_who_entered_it_and_which_sheet_are_kept(
+    database: Database, sealer: Sealer, arrive: Arrive, cast: Cast
+) -> None:
+    with database.write() as session:
+        session.add(
+            ReportPoint(code="b7", village_code=NEIGHBOUR, label="3 号楼", created_at=utc_now())
+        )
+    report = arrive(
+        village_code=None,
+        point_code="b7",
+        on_behalf=True,
+        resident_name=" 王大娘 ",
+        resident_phone="13712345678",
+        entered_by_id=cast.operator.id,
+    ).report
+    assert (report.point_code, report.village_code) == ("b7", NEIGHBOUR)
+    assert (report.on_behalf, report.resident_name) == (True, "王大娘")
+    assert report.entered_by_id == cast.operator.id
+    assert report.resident_phone_sealed is not None
+    assert "13712345678" not in report.resident_phone_sealed
+    assert sealer.unseal(report.resident_phone_sealed) == "13712345678"
+
+
+def test_a_sheet_nobody_knows_costs_no_voice(arrive: Arrive, cast: Cast) -> None:
+    report = arrive(village_code="130001009000", point_code="gone").report
+    assert (report.point_code, report.village_code) == (None, None)
+    assert report.typed_text == "村口路灯坏了"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.lifecycle import (
+    FIRST_TIER,
     OUTCOMES,
     REPORT_ROADS,
     STEPS,
@@ -189,6 +190,28 @@ def test_the_third_reopen_makes_a_case_complex() -> None:
         for step in WHOLE_ROAD[1:]:
             facts = apply(facts, step)
     assert levels == ["general", "general", "complex"]
+
+
+@pytest.mark.parametrize(
+    ("level", "tiers", "last_level"),
+    [
+        ("general", ["village", "township", "county", "county"], "complex"),
+        ("major", ["township", "county", "county", "county"], "complex"),
+        ("complex", ["county", "city", "city", "city"], "complex"),
+        ("cross_county", ["city", "city", "city", "city"], "cross_county"),
+    ],
+)
+def test_the_second_reopen_leads_to_the_tier_above(
+    level: str, tiers: list[str], last_level: str
+) -> None:
+    facts = replace(road(*WHOLE_ROAD), level=level, tier=FIRST_TIER[level])
+    led = []
+    for _ in tiers:
+        facts = apply(facts, REOPEN)
+        led.append(facts.tier)
+        for step in WHOLE_ROAD[1:]:
+            facts = apply(facts, step)
+    assert (led, facts.level) == (tiers, last_level)
 
 
 def test_steps_are_offered_by_right() -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from cases import references, status
-from cases.models import Report
+from cases.models import Report, StatusGuess
 from cases.status import Answer
 from core.clock import FakeClock
 from core.database import Database
@@ -30,7 +30,9 @@ def report(
 
 @pytest.fixture
 def look_up(database: Database, sealer: Sealer) -> LookUp:
-    def ask(number: str, pin: str | None = None, source: str = "here", **more: str) -> Answer:
+    def ask(
+        number: str, pin: str | None = None, source: str | None = "here", **more: str
+    ) -> Answer:
         with database.write() as session:
             return status.look_up(session, sealer, number, pin=pin, source=source, **more)
 
@@ -46,6 +48,15 @@ def test_the_callers_number_tells_it_too(report: Report, look_up: LookUp) -> Non
     assert look_up(report.reference_no, caller_number=NUMBER).found
     assert not look_up(report.reference_no, caller_number="13900000000").found
     assert not look_up(report.reference_no, caller_number="").found
+
+
+def test_a_confidential_report_opens_by_the_pin_alone(
+    database: Database, report: Report, look_up: LookUp
+) -> None:
+    with database.write() as session:
+        session.get_one(Report, report.id).confidential = True
+    assert not look_up(report.reference_no, caller_number=NUMBER).found
+    assert look_up(report.reference_no, "4711", caller_number=NUMBER).found
 
 
 def test_unknown_and_wrong_are_answered_alike(report: Report, look_up: LookUp) -> None:
@@ -78,10 +89,74 @@ def test_each_lock_is_longer(report: Report, look_up: LookUp, fake_clock: FakeCl
 
 
 def test_one_place_cannot_try_many_references(report: Report, look_up: LookUp) -> None:
-    answers = [look_up(f"{n:09d}", "1234", source="one place") for n in range(25)]
-    assert answers[19].locked_until is None
-    assert answers[20].locked_until is not None
+    answers = [look_up(f"{n:09d}", "1234", source="one place") for n in range(35)]
+    assert answers[29].locked_until is None
+    assert answers[30].locked_until is not None
     assert look_up(report.reference_no, "4711", source="another place").found
+
+
+def test_a_place_is_never_locked_for_long_however_much_was_tried(
+    report: Report, look_up: LookUp, fake_clock: FakeClock
+) -> None:
+    for n in range(200):
+        until = look_up(f"{n:09d}", "1234", source="one place").locked_until
+    assert until == fake_clock.now() + timedelta(minutes=2)
+    fake_clock.set(until)
+    assert look_up(report.reference_no, "4711", source="one place").found
+    fake_clock.advance(timedelta(hours=1))
+    answers = [look_up(f"{n:09d}", "1234", source="one place") for n in range(35)]
+    assert [bool(answer.locked_until) for answer in answers] == [False] * 30 + [True] * 5
+
+
+def test_honest_mistakes_of_weeks_do_not_add_up(look_up: LookUp, fake_clock: FakeClock) -> None:
+    for n in range(60):
+        answer = look_up(f"{n:09d}", "1234", source="a village behind one address")
+        assert answer.locked_until is None
+        fake_clock.advance(timedelta(minutes=20))
+
+
+def test_a_longer_lock_of_a_place_from_before_is_over_at_once(
+    report: Report, look_up: LookUp, fake_clock: FakeClock, database: Database
+) -> None:
+    look_up("000000001", "1", source="here")
+    with database.write() as session:
+        for guess in session.query(StatusGuess).where(StatusGuess.key.startswith("from:")):
+            guess.tries, guess.locks = 0, 10
+            guess.locked_until = fake_clock.now() + timedelta(hours=24)
+    assert look_up(report.reference_no, "4711").locked_until is not None
+    fake_clock.advance(timedelta(minutes=2))
+    assert look_up(report.reference_no, "4711").found
+
+
+def test_who_comes_from_nowhere_is_held_back_by_the_reference_alone(
+    report: Report, look_up: LookUp
+) -> None:
+    for n in range(50):
+        assert look_up(f"{n:09d}", "1234", source=None).locked_until is None
+    for _ in range(5):
+        assert look_up(report.reference_no, "0000", source=None).locked_until is None
+    assert look_up(report.reference_no, "4711", source=None).locked_until is not None
+
+
+def test_nobody_guesses_at_one_reference_more_than_19_times_a_day(
+    report: Report, look_up: LookUp, fake_clock: FakeClock
+) -> None:
+    """After however many locks the guesser rests for a day, so that all are forgiven."""
+    a_day = []
+    for locks in range(8):
+        begun, guesses = fake_clock.now(), 0
+        for lock in range(locks + 1):
+            for _ in range(status.TRIES_PER_REFERENCE):
+                answer = look_up(report.reference_no, "0000", source=None)
+                assert answer.locked_until is None
+                guesses += 1
+            if lock < locks:
+                until = look_up(report.reference_no, "0000", source=None).locked_until
+                assert until is not None
+                fake_clock.set(until)
+        fake_clock.advance(timedelta(days=1, seconds=1))
+        a_day.append(guesses * timedelta(days=1) / (fake_clock.now() - begun))
+    assert 19 < max(a_day) < 19.1
 
 
 def test_right_answers_do_not_count_against_anybody(report: Report, look_up: LookUp) -> None:
@@ -101,5 +176,5 @@ def test_guesses_are_stored_without_the_address(
 ) -> None:
     look_up(report.reference_no, "1", source="203.0.113.9")
     with database.read() as session:
-        stored = [guess.key for guess in session.query(status.StatusGuess)]
+        stored = [guess.key for guess in session.query(StatusGuess)]
     assert not any("203.0" in key or report.reference_no in key for key in stored)
