@@ -41,12 +41,12 @@ class Brake:
             params={"minutes": max(1, round(left.total_seconds() / 60))},
         )
 
-    def failed(self, address: str) -> None:
-        """Count a failure."""
+    def failed(self, address: str, counts: int = 1) -> None:
+        """Count a failure, one that did more harm as several."""
         with self._lock:
             if len(self._failures) >= MAX_ADDRESSES:
                 self._failures.clear()
-            self._failures.setdefault(address, deque()).append(utc_now())
+            self._failures.setdefault(address, deque()).extend([utc_now()] * counts)
 
     def _recent(self, address: str) -> deque[datetime]:
         failed = self._failures.get(address, deque())

@@ -1,12 +1,13 @@
 """What every endpoint asks for: the services, a session, and who is asking.
 
 The scope "function" closes a dependency when the endpoint has returned and before the answer is
-sent, so whoever reads "saved" can rely on a commit that has happened.
+sent. A dependency that only looks something up is a coroutine: a plain function would be sent to a
+thread, and wait there behind all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -15,10 +16,12 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from broadcast.keys import ServerKey
-from core import auth, bell, outbox
+from broadcast.live_hub import LiveHub
+from core import auth
 from core.auth import Actor
 from core.blobs import BlobStore
 from core.database import Database
+from core.duties import Roster
 from core.errors import XiangyinError
 from core.models import User
 from core.sealed import Sealer
@@ -29,7 +32,9 @@ from web.security import PasswordMustChange, Security, SignInNeeded
 
 @dataclass(frozen=True)
 class Services:
-    """What the pages work with; made once per process. ``signer`` signs manifests."""
+    """What the pages work with; made once per process. ``signer`` signs manifests, ``hub`` tells
+    open pages the news, ``live`` carries speech to players, ``duties`` work in the background.
+    """
 
     settings: Settings
     database: Database
@@ -37,6 +42,8 @@ class Services:
     sealer: Sealer
     signer: ServerKey
     hub: Hub = field(default_factory=Hub)
+    live: LiveHub = field(default_factory=LiveHub)
+    duties: Roster = field(default_factory=Roster)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Services:
@@ -64,8 +71,16 @@ def security_of(request: Request) -> Security:
     return found
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
-SecurityDep = Annotated[Security, Depends(security_of)]
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _security(request: Request) -> Security:
+    return security_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+SecurityDep = Annotated[Security, Depends(_security)]
 
 
 def _read(services: ServicesDep) -> Iterator[Session]:
@@ -73,17 +88,18 @@ def _read(services: ServicesDep) -> Iterator[Session]:
         yield session
 
 
-def _write(services: ServicesDep) -> Iterator[Session]:
-    with services.database.write() as session:
+async def _write(services: ServicesDep) -> AsyncIterator[Session]:
+    with services.database.unfinished() as session:
         yield session
-    bell.ring(outbox.BELL)  # a savepoint's end uses up the ring that the news itself ordered
+        if session.in_transaction():
+            raise RuntimeError("an endpoint that writes belongs to a web.routing.Router")
 
 
 ReadSession = Annotated[Session, Depends(_read, scope="function")]
 """A session that only reads; open until the endpoint returns."""
 
 WriteSession = Annotated[Session, Depends(_write, scope="function")]
-"""A session that is committed before the answer leaves, or rolled back when the endpoint raises."""
+"""A session that web.routing commits when the endpoint returns, or rolls back when it raises."""
 
 
 def maybe_actor(request: Request, services: ServicesDep, security: SecurityDep) -> Actor | None:
@@ -116,7 +132,7 @@ MaybeActor = Annotated[Actor | None, Depends(maybe_actor)]
 """Who asks, or None: for pages that the public sees too."""
 
 
-def signed_in(request: Request, actor: MaybeActor) -> Actor:
+async def signed_in(request: Request, actor: MaybeActor) -> Actor:
     """Who asks; raises SignInNeeded for the public, PasswordMustChange after a reset."""
     if actor is None:
         raise SignInNeeded
@@ -129,12 +145,12 @@ CurrentActor = Annotated[Actor, Depends(signed_in)]
 """Who asks; the public is sent to the login page."""
 
 
-def require(right: str) -> Callable[[Actor], Actor]:
+def require(right: str) -> Callable[[Actor], Awaitable[Actor]]:
     """Dependency that lets only actors with ``right`` pass: ``Depends(require("report.read"))``."""
     if right not in auth.RIGHTS:
         raise ValueError(f"unknown right {right!r}")
 
-    def check(actor: CurrentActor) -> Actor:
+    async def check(actor: CurrentActor) -> Actor:
         actor.require(right)
         return actor
 

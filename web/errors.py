@@ -14,8 +14,10 @@ import sqlalchemy as sa
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Match
 
 from core.errors import N_, Conflict, InvalidInput, NotFound, Unavailable, XiangyinError
 from web import i18n, pages
@@ -128,10 +130,27 @@ def _sign_in(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignInNeeded)
     if wants_json(request) or request.url.path.startswith("/live"):
         return problem(error)
-    back = request.url.path if request.method == "GET" else "/"
-    if request.method == "GET" and request.url.query:
-        back += "?" + request.url.query
+    back = _page_of(request)
     return RedirectResponse("/login" + ("" if back == "/" else f"?next={quote(back)}"), 303)
+
+
+def _page_of(request: Request) -> str:
+    """The page that was asked for, or the one whose form was sent: there what was begun goes on."""
+    address = request.url
+    if request.method != "GET":
+        address = URL(request.headers.get("referer", ""))
+        if address.netloc != request.url.netloc:
+            return "/"
+    path = address.path
+    while not _can_be_opened(request, path):  # the answer to a form with an error
+        path = path.rpartition("/")[0] or "/"
+    return path + (f"?{address.query}" if address.query and path == address.path else "")
+
+
+def _can_be_opened(request: Request, path: str) -> bool:
+    asked = {"type": "http", "method": "GET", "path": path, "root_path": ""}
+    routes = request.app.router.routes
+    return path == "/" or any(route.matches(asked)[0] is Match.FULL for route in routes)
 
 
 def _change_password(request: Request, error: Exception) -> Response:

@@ -9,9 +9,15 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from broadcast import presence
 from broadcast.models import Player
+from core import leases
 from core.clock import utc_now
 from core.models import Lease, OutboxEvent
+from hotline.journal import spool_of
+from hotline.mailbox import condition as mailbox
+from hotline.models import CallBack
+from hotline.unfetched import unfetched
 from recordings.models import RenderJob
 from schedule.keeper import LEASE as SCHEDULER_LEASE
 from transcribe import jobs
@@ -37,6 +43,9 @@ class Health:
     rendering: dict[str, int] = field(default_factory=dict)
     players: dict[str, int] = field(default_factory=dict)
     spool: dict[str, int] = field(default_factory=dict)
+    call_backs: dict[str, int] = field(default_factory=dict)
+    mailbox: dict[str, str] = field(default_factory=dict)
+    dying_duties: dict[str, int] = field(default_factory=dict)
     disk_free_mb: int = 0
     pages_listening: int = 0
     problems: list[str] = field(default_factory=list)
@@ -55,6 +64,10 @@ def look(services: Services) -> Health:
     except sa.exc.SQLAlchemyError:
         health.database = "away"
         health.problems.append("database")
+    health.dying_duties = services.duties.dying()
+    if health.dying_duties:
+        health.problems.append("duties")
+    _look_at_mailbox(services, health)
     _look_at_disk(services, health)
     return health
 
@@ -62,7 +75,8 @@ def look(services: Services) -> Health:
 def _look_at_rows(session: Session, health: Health) -> None:
     now = utc_now()
     lease = session.get(Lease, SCHEDULER_LEASE)
-    health.scheduler = "held" if lease is not None and lease.expires_at > now else "nobody"
+    held = lease is not None and lease.expires_at > now - leases.CLOCKS_DIFFER
+    health.scheduler = "held" if held else "nobody"
     if health.scheduler == "nobody":
         health.problems.append("scheduler")
 
@@ -86,10 +100,15 @@ def _look_at_rows(session: Session, health: Health) -> None:
     if _count(session, no_model):
         health.problems.append("model")
     health.rendering = _jobs(session, RenderJob.state)
+    open_calls = sa.select(sa.func.count()).where(CallBack.state == "open")
+    health.call_backs = {
+        "open": _count(session, open_calls),
+        "overdue": _count(session, open_calls.where(CallBack.due_at < now)),
+    }
     enrolled = sa.select(sa.func.count()).where(Player.revoked_at.is_(None))
     health.players = {
         "enrolled": _count(session, enrolled),
-        "online": _count(session, enrolled.where(Player.online)),
+        "online": _count(session, enrolled.where(presence.online())),
     }
 
 
@@ -103,13 +122,24 @@ def _jobs(session: Session, state: sa.orm.InstrumentedAttribute[str]) -> dict[st
     return {name: found.get(name, 0) for name in ("queued", "running", "failed")}
 
 
+def _look_at_mailbox(services: Services, health: Health) -> None:
+    health.mailbox = mailbox.look(services.settings)
+    if any(state not in (mailbox.OK, mailbox.STARTING) for state in health.mailbox.values()):
+        health.problems.append("mailbox")
+
+
 def _look_at_disk(services: Services, health: Health) -> None:
     try:
-        spool = services.settings.folder("hotline", "spool")
-        health.spool = {"calls": sum(1 for entry in spool.iterdir() if entry.is_dir())}
+        spool = spool_of(services.settings)
+        health.spool = {
+            "calls": sum(1 for entry in spool.iterdir() if entry.is_dir()),
+            "waiting_long": unfetched(spool),
+        }
         health.disk_free_mb = shutil.disk_usage(spool).free // 1_000_000
     except OSError:
         health.problems.append("disk")
         return
+    if health.spool["waiting_long"]:
+        health.problems.append("calls")
     if health.disk_free_mb < LOW_DISK_MB:
         health.problems.append("disk")

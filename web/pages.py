@@ -172,6 +172,14 @@ def csrf_field(request: Request) -> Markup:
     )
 
 
+def _here(menu: list[Nav], path: str) -> str:
+    """Address of the one entry the page belongs to: /a/b is below /a/b rather than below /a."""
+    above = [
+        e.url for e in menu if path == e.url or (e.url != "/" and path.startswith(e.url + "/"))
+    ]
+    return max(above, key=len, default="")
+
+
 def _context(request: Request) -> dict[str, Any]:
     actor: Actor | None = getattr(request.state, "actor", None)
     security: Security = request.app.state.security
@@ -183,13 +191,15 @@ def _context(request: Request) -> dict[str, Any]:
         "may": lambda right: actor is not None and actor.may(right),
         "take_notice": lambda: _take_notice(request),
     }
+    shown = [entry for entry in menu if entry.shown_to(actor)]
     return {
         **helpers,
         "request": request,
         "actor": actor,
         "nonce": request.state.nonce,
         "lang": i18n.language(),
-        "menu": [entry for entry in menu if entry.shown_to(actor)],
+        "menu": shown,
+        "here": _here(shown, request.url.path),
         "path": request.url.path,
         "error": None,
         "values": {},

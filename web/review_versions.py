@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlalchemy as sa
 from rapidfuzz.distance import Levenshtein
 from sqlalchemy.orm import Session
 
 from cases.models import Report
 from core.errors import N_, NotFound
-from core.models import User
+from desk import people
 from transcribe import transcripts
 from transcribe.models import Transcript
 from web.review_words import shown_text
@@ -62,9 +61,7 @@ def versions(session: Session, report: Report) -> list[Version]:
     """All versions, the newest first."""
     history = transcripts.history(session, "report", report.id)
     current = transcripts.latest(session, "report", report.id)
-    ids = {one.author_id for one in history if one.author_id}
-    rows = session.execute(sa.select(User.id, User.display_name).where(User.id.in_(ids)))
-    names = {number: name for number, name in rows}
+    names = people.names(session, [one.author_id for one in history])
     found, before = [], None
     for one in history:
         text = shown_text(one)

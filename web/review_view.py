@@ -22,12 +22,13 @@ from cases.words import words_of
 from core import areas
 from core.auth import Actor
 from core.errors import N_, XiangyinError
-from core.models import Area, User
+from core.models import Area
 from core.sealed import mask_number
+from desk import people
 from recordings.models import Clip
 from transcribe import catalogue, jobs, transcripts, verbatim
 from transcribe.models import Transcript, TranscriptionJob
-from web import masks, review_versions, review_words
+from web import masks, report_events, review_origin, review_versions, review_words
 from web.deps import Services
 from web.pages import render
 from web.review_list import WAITING
@@ -40,6 +41,7 @@ CHANNELS = {
     "typed": N_("Written"),
     "mailbox": N_("Mailbox"),
     "upload": N_("Upload"),
+    "webhook": N_("Another system"),
 }
 STATES = {
     ReportState.RECEIVED.value: (N_("New"), "info"),
@@ -51,23 +53,6 @@ STATES = {
 SOUND_FAILURES = {
     intake.UNDECODABLE: N_("No program here can read this sound file. It is kept as it came."),
     intake.EXAMINATION_FAILED: N_("Reading the sound took too long. It is kept as it came."),
-}
-ACTIONS = {
-    "received": N_("came in"),
-    "triaged": N_("kind and place proposed by the words"),
-    "start": N_("review begun"),
-    "play": N_("recording played"),
-    "heard": N_("recording played to its end"),
-    "draft_replaced": N_("draft replaced another one"),
-    "correct_text": N_("text corrected"),
-    "accept": N_("accepted"),
-    "reject": N_("refused"),
-    "join": N_("joined to a case"),
-    "reopen": N_("back to review"),
-    "transcript_failed": N_("machine could not write it down"),
-    "retry": N_("transcription asked for again"),
-    "dialect": N_("dialect named"),
-    "restore": N_("earlier text put back"),
 }
 
 
@@ -189,6 +174,7 @@ def page_context(
         "state": STATES[report.state],
         "village": session.get(Area, report.village_code) if report.village_code else None,
         "caller": masked_caller(services, report),
+        **review_origin.context(services, session, actor, report),
         "may_hear": access.may_hear(actor, report),
         "may_review": access.may_review(actor, report),
         "is_open": report.state in WAITING,
@@ -204,7 +190,7 @@ def page_context(
         "routing": Routing(session, actor).of(report),
         "dialects": DIALECTS,
         "keys": KEYS,
-        "actions": ACTIONS,
+        "actions": report_events.ACTIONS,
         "cases": linked_cases(session, actor, report),
         "joinable": _joinable(session, actor, report),
     }
@@ -250,9 +236,7 @@ def _joinable(session: Session, actor: Actor, report: Report) -> list[Case]:
 
 def _timeline(session: Session, report: Report) -> list[tuple[ReportEvent, str]]:
     found = events(session, report.id)
-    ids = {event.actor_id for event in found if event.actor_id}
-    people = session.execute(sa.select(User.id, User.display_name).where(User.id.in_(ids)))
-    names = {person: name for person, name in people}
+    names = people.names(session, [event.actor_id for event in found])
     return [(event, names.get(event.actor_id or 0, "")) for event in found]
 
 

@@ -20,7 +20,7 @@ from core.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-TOKEN_PREFIXES = ("/edge/", "/open311/")
+TOKEN_PREFIXES = ("/edge/", "/open311/", "/api/v1/intake/")
 """Paths for programs alone: cookies mean nothing there, so a foreign page gains nothing."""
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"

@@ -139,6 +139,7 @@ async def _run(
     finally:
         renewal.cancel()
         services.hub.close()
+        services.live.close()
         for server, _ in servers:
             server.should_exit = True
         await asyncio.gather(*running)

@@ -23,7 +23,7 @@ from web import errors, i18n, security
 MB = 1_000_000
 SPARE_BYTES = MB
 """Room beside the sound itself for form fields and the multipart dressing."""
-QUIET_PATHS = ("/static/", "/healthz")
+QUIET_PATHS = ("/static/", "/healthz", "/speak/sound/")
 log = structlog.get_logger("web.request")
 
 

@@ -8,12 +8,9 @@ addresses change.
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from core.clock import utc_now
+from core.files import locked
 from core.settings import Settings
 from web import addresses
 
@@ -61,7 +59,7 @@ def ensure(settings: Settings) -> TlsFiles | None:
     if settings.web_tls == "files":
         return _given(settings)
     folder = settings.folder("tls")
-    with _one_at_a_time(folder):
+    with locked(folder / ".lock"):
         authority = _Authority(folder, settings)
         authority.ensure()
         authority.ensure_leaf()
@@ -82,13 +80,6 @@ def _given(settings: Settings) -> TlsFiles:
             f"cannot be used: {error}"
         ) from error
     return TlsFiles(certificate, key, None)
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 class _Authority:

@@ -33,7 +33,9 @@ FILES = {
     "@event-calendar/build/dist/event-calendar.min.css": "event-calendar.min.css",
 }
 """File below node_modules -> file below web/static/vendor."""
-PACKAGES = ("htmx.org", "wavesurfer.js", "uplot", "leaflet", "@event-calendar/build")
+FONT = "@fontsource-variable/noto-sans-sc"
+"""Letters of printed sheets: some 100 pieces, each with part of the characters."""
+PACKAGES = (FONT, "htmx.org", "wavesurfer.js", "uplot", "leaflet", "@event-calendar/build")
 
 
 def copy(modules: Path = MODULES, target: Path = TARGET) -> list[str]:
@@ -48,6 +50,11 @@ def copy(modules: Path = MODULES, target: Path = TARGET) -> list[str]:
             continue
         (fresh / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(modules / source, fresh / name)
+    pieces = sorted((modules / FONT / "files").glob("*-wght-normal.woff2"))
+    missing += [] if pieces else [f"{FONT}/files/*.woff2"]
+    for piece in pieces:
+        (fresh / "letters").mkdir(exist_ok=True)
+        shutil.copyfile(piece, fresh / "letters" / piece.name)
     for package in PACKAGES:
         for licence in sorted((modules / package).glob("LICEN[CS]E*")):
             name = package.replace("/", "-").lstrip("@")

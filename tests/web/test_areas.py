@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from core.database import Database
 from core.models import Area, User
-from desk import area_import
+from desk import csv_file
 from tests.web.conftest import COUNTY, OTHER_TOWN, TOWN, Clients, csrf, post
 
 HEADING = "区划代码,名称,级别,上级代码,海报代码\n"
@@ -107,8 +107,8 @@ def test_a_wrong_file_names_its_lines_and_stores_nothing(
         (b"code,name\n", "no line below"),
         (b"a,b\n1,2\n", "missing: code, name"),
         (b"\xff\xfe\x00\x00", "Save the file as CSV"),
-        (b"code,name\n" + b"x" * area_import.MAX_BYTES, "too large"),
-        ("code,name\n" + "1,a\n" * (area_import.MAX_LINES + 1), "too many lines"),
+        (b"code,name\n" + b"x" * csv_file.MAX_BYTES, "too large"),
+        ("code,name\n" + "1,a\n" * (csv_file.MAX_LINES + 1), "too many lines"),
         (b'code,name\n"' + b"x" * 200_000 + b'",a\n', "cannot be read as CSV"),
     ],
 )

@@ -47,7 +47,8 @@ def test_pages_work_without_vendor_files(
 
 def test_vendor_files_are_copied_as_a_whole(tmp_path: Path) -> None:
     modules, target = tmp_path / "node_modules", tmp_path / "vendor"
-    for source in list(vendor.FILES)[1:]:
+    letters = f"{vendor.FONT}/files/noto-1-wght-normal.woff2"
+    for source in [*list(vendor.FILES)[1:], letters]:
         (modules / source).parent.mkdir(parents=True, exist_ok=True)
         (modules / source).write_text(source)
     target.mkdir()
@@ -55,6 +56,11 @@ def test_vendor_files_are_copied_as_a_whole(tmp_path: Path) -> None:
     assert vendor.copy(modules, target) == [next(iter(vendor.FILES))]
     assert not (target / "old.js").exists()
     assert (target / "images" / "layers.png").is_file()
+    assert (target / "letters" / "noto-1-wght-normal.woff2").is_file()
+
+
+def test_missing_letters_are_named(tmp_path: Path) -> None:
+    assert f"{vendor.FONT}/files/*.woff2" in vendor.copy(tmp_path / "none", tmp_path / "vendor")
 
 
 def test_the_lock_pins_every_package() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -20,7 +21,7 @@ from web.security import Security
 
 pytestmark = [pytest.mark.real("chromium"), pytest.mark.slow]
 PHONE, OFFICE = {"width": 390, "height": 800}, {"width": 1366, "height": 768}
-DOWNLOADS = ".csv"
+DOWNLOADS = (".csv", ".pdf")
 FILES = ("/static/", "/healthz", "/api/", "/edge/", "/live")
 
 
@@ -71,10 +72,15 @@ def chromium() -> Iterator[Browser]:
 
 
 def context(
-    chromium: Browser, site: Site, cast: dict[str, int], name: str, size: dict[str, int]
+    chromium: Browser,
+    site: Site,
+    cast: dict[str, int],
+    name: str,
+    size: dict[str, int],
+    **more: Any,
 ) -> BrowserContext:
     """A browser of ``name``, logged in, speaking English."""
-    made = chromium.new_context(viewport=size, locale="en-GB")  # type: ignore[arg-type]
+    made = chromium.new_context(viewport=size, locale="en-GB", **more)  # type: ignore[arg-type]
     token = _session(site.services.database, cast[name])
     cookie = Security(site.services.settings).session_cookie
     made.add_cookies([{"name": cookie, "value": token, "url": site.url}])

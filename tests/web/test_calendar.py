@@ -347,3 +347,33 @@ def test_the_plan_a_form_makes_is_the_plan_a_program_makes(
         last_date=date(2026, 6, 30),
         zone="Asia/Shanghai",
     )
+
+
+def test_importance_volume_and_what_follows_a_break_in_are_kept(
+    recorder: TestClient, programme_id: int, database: Database
+) -> None:
+    chosen = {"priority": "70", "volume_percent": "60", "on_interrupt": "resume"}
+    post(recorder, "/calendar/slots", form(programme_id, **chosen))
+    with database.read() as session:
+        slot = session.scalars(sa.select(Slot)).one()
+    assert (slot.priority, slot.volume_percent, slot.on_interrupt) == (70, 60, "resume")
+    page = recorder.get(f"/calendar/slots/{slot.id}").text
+    for value in ("70", "resume"):
+        assert f'<option value="{value}" selected>' in page
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"priority": "100"},
+        {"volume_percent": "0"},
+        {"volume_percent": "101"},
+        {"on_interrupt": "explode"},
+    ],
+)
+def test_a_slot_cannot_be_an_emergency_or_out_of_range(
+    recorder: TestClient, programme_id: int, wrong: dict[str, str]
+) -> None:
+    answer = post(recorder, "/calendar/slots", form(programme_id, **wrong))
+    assert answer.status_code == 422
+    assert f'id="wrong-{next(iter(wrong))}"' in answer.text

@@ -10,17 +10,19 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from cases import intake, review
+from cases import handlers, intake, review
+from cases.access import CONFIDENTIAL_ROLES
 from cases.intake import Arrival
 from cases.models import Case
 from cases.review import Decision
-from core import auth
+from core import areas, audit, auth
 from core.blobs import BlobStore
 from core.clock import utc_now
 from core.database import Database
 from core.models import AuditEntry, User
 from core.sealed import Sealer
-from tests.web.conftest import VILLAGE, Clients, post
+from tests.statements import statements
+from tests.web.conftest import OTHER_TOWN, PASSWORD, TOWN, VILLAGE, Clients, post
 
 MakeCase = Callable[..., int]
 
@@ -77,6 +79,45 @@ def test_the_road_of_a_case_through_the_pages(
     page = client("operator").get(f"/cases/{case}").text
     assert "换了灯泡" in page
     assert "Satisfied" in page
+
+
+GRID = "513221100203"
+
+
+@pytest.fixture
+def grid_workers(database: Database, cast: dict[str, int]) -> None:
+    """Two more of the cast: one answers for the whole village, one for a grid in it."""
+    with database.write() as session:
+        areas.add(session, GRID, "三组", "grid", VILLAGE)
+        for name, area_code in (("grid_worker", VILLAGE), ("small_grid", GRID)):
+            made = auth.create_user(session, name, name, PASSWORD, ["grid_worker"], area_code)
+            cast[name] = made.id
+
+
+@pytest.mark.parametrize("name", sorted({*handlers.ROLES, "small_grid"}))
+def test_everybody_who_can_be_given_a_case_opens_and_finishes_it(
+    grid_workers: None, client: Clients, make_case: MakeCase, database: Database,
+    cast: dict[str, int], name: str,
+) -> None:  # fmt: skip
+    case, worker = make_case(), client(name)
+    assert step(client("dispatcher"), case, "assign", handler_id=str(cast[name])).is_redirect
+    assert f'href="/cases/{case}"' in worker.get("/cases?mine=1").text
+    assert "Cases that wait for you" in worker.get("/").text
+    assert re.search(r'href="/cases\?mine=1"[^>]*>\s*(<[^>]*>)*\s*1', worker.get("/").text)
+    for action, more in (("accept", {}), ("begin", {}), ("resolve", {"reason": "换了灯泡"})):
+        assert step(worker, case, action, **more).is_redirect
+    assert status(database, case) == "resolved"
+
+
+def test_a_grid_worker_touches_no_case_of_others(
+    grid_workers: None, client: Clients, make_case: MakeCase, cast: dict[str, int]
+) -> None:
+    case = make_case()
+    step(client("dispatcher"), case, "assign", handler_id=str(cast["handler"]))
+    for name in ("grid_worker", "small_grid"):
+        assert step(client(name), case, "accept").status_code == 404
+        assert client(name).get(f"/cases/{case}").status_code == 404
+        assert f'href="/cases/{case}"' not in client(name).get("/cases?status=all").text
 
 
 def test_each_role_sees_its_own_buttons(
@@ -142,6 +183,81 @@ def test_another_towns_case_is_nowhere(client: Clients, make_case: MakeCase) -> 
     assert f"/cases/{case}" not in outsider.get("/cases").text
 
 
+def test_who_is_shut_out_leaves_no_case_behind(
+    client: Clients, make_case: MakeCase, cast: dict[str, int], database: Database
+) -> None:
+    case, waiting, secret = make_case(), make_case(key="c2"), make_case(confidential=True, key="c3")
+    step(client("dispatcher"), case, "assign", handler_id=str(cast["handler"]))
+    for name in ("handler", "operator", "county"):
+        post(client("administrator"), f"/people/{cast[name]}/active", {"active": "false"})
+    with database.read() as session:
+        found = {each.id: each for each in session.scalars(sa.select(Case))}
+        owners = {number: session.get_one(User, each.owner_id) for number, each in found.items()}
+        assert owners[case].active
+        assert owners[waiting].active
+        assert found[case].handler_id == found[case].owner_id
+        assert (found[case].status, found[waiting].status) == ("assigned", "triaged")
+        assert owners[secret].active
+        assert set(owners[secret].roles) & CONFIDENTIAL_ROLES
+    assert "Handed over" in client("dispatcher").get(f"/cases/{case}").text
+
+
+@pytest.mark.parametrize(
+    ("roles", "area_code", "stays"),
+    [
+        (["handler"], TOWN, True),
+        (["handler", "recorder"], TOWN, True),
+        (["handler"], OTHER_TOWN, False),
+        (["recorder"], TOWN, False),
+    ],
+    ids=["other name", "one role more", "other town", "other role"],
+)
+def test_who_may_no_longer_work_on_a_case_does_not_owe_its_answer(
+    client: Clients,
+    make_case: MakeCase,
+    cast: dict[str, int],
+    database: Database,
+    roles: list[str],
+    area_code: str,
+    stays: bool,
+) -> None:
+    case, handler = make_case(), cast["handler"]
+    step(client("dispatcher"), case, "assign", handler_id=str(handler))
+    fields = {"display_name": "someone", "area_code": area_code, "roles": roles}
+    post(client("administrator"), f"/people/{handler}", fields)
+    with database.read() as session:
+        found = session.get_one(Case, case)
+        assert (found.owner_id == handler, found.handler_id == handler) == (stays, stays)
+        assert session.get_one(User, found.owner_id).active
+
+
+def test_a_grid_worker_who_is_shut_out_leaves_no_case_behind(
+    grid_workers: None, client: Clients, make_case: MakeCase, cast: dict[str, int],
+    database: Database,
+) -> None:  # fmt: skip
+    case, worker = make_case(), cast["small_grid"]
+    step(client("dispatcher"), case, "assign", handler_id=str(worker))
+    post(client("administrator"), f"/people/{worker}/active", {"active": "false"})
+    with database.read() as session:
+        owner = session.get_one(User, session.get_one(Case, case).owner_id)
+    assert owner.active
+    assert not set(owner.roles) & handlers.MERE
+
+
+def test_who_did_the_work_stays_known_when_somebody_else_owes_the_call_back(
+    client: Clients, make_case: MakeCase, cast: dict[str, int], database: Database
+) -> None:
+    case, handler = make_case(), cast["handler"]
+    with database.write() as session:
+        done = sa.update(Case).where(Case.id == case)
+        session.execute(done.values(status="resolved", owner_id=handler, handler_id=handler))
+    post(client("administrator"), f"/people/{handler}/active", {"active": "false"})
+    with database.read() as session:
+        found = session.get_one(Case, case)
+        assert found.handler_id == handler
+        assert session.get_one(User, found.owner_id).active
+
+
 def test_lists_are_narrowed(client: Clients, make_case: MakeCase, cast: dict[str, int]) -> None:
     case = make_case()
     link = f'href="/cases/{case}"'
@@ -174,6 +290,49 @@ def test_looking_at_a_case_is_written_down(
     with database.read() as session:
         entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "case.view")).one()
     assert (entry.actor, entry.subject) == ("leader", f"case:{case}")
+
+
+def test_a_case_that_cannot_be_noted_is_not_shown(
+    client: Clients, make_case: MakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, browser = make_case(), client("leader")
+
+    def full(*_: object, **__: object) -> None:
+        raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(audit, "record", full)
+    answer = browser.get(f"/cases/{case}")
+    assert answer.status_code >= 500
+    assert "桃坪村路灯不亮" not in answer.text
+
+
+def opening(database: Database, browser: TestClient, case: int) -> list[str]:
+    """What the database is asked while the case is opened."""
+    with statements(database) as told:
+        assert browser.get(f"/cases/{case}").status_code == 200
+    return told
+
+
+def test_who_reads_a_case_lets_others_write(
+    client: Clients, make_case: MakeCase, database: Database
+) -> None:
+    told = opening(database, client("dispatcher"), make_case())
+    while_locked = told[next(i for i, text in enumerate(told) if "BEGIN IMMEDIATE" in text) :]
+    tables = {
+        word for text in while_locked for word in ("case_file", "user_account") if word in text
+    }
+    assert tables == set()
+
+
+def test_opening_a_case_asks_no_more_when_more_people_work_here(
+    client: Clients, make_case: MakeCase, database: Database
+) -> None:
+    case, browser = make_case(), client("dispatcher")
+    before = len(opening(database, browser, case))
+    with database.write() as session:
+        for number in range(30):
+            auth.create_user(session, f"n{number}", f"n{number}", PASSWORD, ["handler"], TOWN)
+    assert len(opening(database, browser, case)) == before
 
 
 @pytest.mark.parametrize("name", ["recorder", "administrator", "auditor"])

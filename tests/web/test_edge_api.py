@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from broadcast import players
-from broadcast.models import Player, Receipt
+from broadcast import commands, players, releases
+from broadcast.models import OVERRIDE_IDS, Override, OverridePlay, Player, Receipt
 from core.blobs import BlobStore
 from core.clock import FakeClock, utc_now
 from core.database import Database
+from core.models import OutboxEvent
 from core.settings import Settings
 from schedule import horizon, slots
 from schedule.models import Play
 from tests.broadcast.box import Box, enrolled, public_key
+from tests.edge.authority import Authority
+from tests.edge.wheels import wheel
 from tests.schedule import town as towns
 from tests.schedule.town import VILLAGES, Town, noon_plan
 from web.deps import Services
@@ -103,6 +107,7 @@ def test_enrolment_tells_a_player_all_it_needs(
     mqtt = told["mqtt"]
     assert (mqtt["host"], mqtt["port"], mqtt["tls"]) == ("station.lan", config.mqtt_port, False)
     assert mqtt["username"] == told["player_id"]
+    assert mqtt["ca"] is None  # the same as for the pages
     assert mqtt["prefix"] == f"xiangyin/{VILLAGES[1]}/{told['player_id']}"
     headers = {"authorization": f"Bearer {told['token']}"}
     assert wire.get("/edge/v1/manifest", headers=headers).status_code == 200
@@ -119,6 +124,27 @@ def test_another_broker_is_told_by_its_url(
     mqtt = ask_in(wire, new_code(database, town)).json()["mqtt"]
     assert (mqtt["host"], mqtt["port"], mqtt["tls"]) == ("mq.county.cn", 8883, True)
     assert "secret" not in json.dumps(mqtt)
+    assert mqtt["ca"] == ""  # the system's authorities
+
+
+def test_a_private_authority_of_the_broker_is_told(
+    wire: TestClient,
+    database: Database,
+    town: Town,
+    services: Services,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    monkeypatch.setattr(services.settings, "mqtt_url", "mqtts://station:secret@mq.county.cn")
+    monkeypatch.setattr(services.settings, "mqtt_ca", authority.ca)
+    told = ask_in(wire, new_code(database, town)).json()["mqtt"]["ca"]
+    assert told == authority.ca.read_text()
+    for nothing in ("no certificate", ""):
+        authority.ca.write_text(nothing)
+        refused = ask_in(wire, new_code(database, town))
+        assert is_problem(refused, 422, "invalid_input")
+        assert refused.json()["field"] == "mqtt_ca"
 
 
 def test_guessing_codes_is_stopped(
@@ -140,6 +166,8 @@ def test_guessing_codes_is_stopped(
         ("POST", "/receipts"),
         ("POST", "/plays/1/sounded"),
         ("POST", "/health"),
+        ("POST", "/commands/c-1"),
+        ("GET", "/releases/0.2"),
     ],
 )
 def test_nothing_is_told_to_strangers(
@@ -154,7 +182,7 @@ def test_nothing_is_told_to_strangers(
         players.revoke(session, town.administrator, box.player.id)
     headers = {**body["headers"], "authorization": f"Bearer {box.token}"}  # type: ignore[dict-item]
     answer = wire.request(method, f"/edge/v1{path}", content=body["content"], headers=headers)
-    assert is_problem(answer, 401, "unauthorised")
+    assert is_problem(answer, 401, "revoked")
 
 
 def test_the_manifest_is_signed_with_the_key_told_at_enrolment(
@@ -189,6 +217,55 @@ def test_an_unchanged_manifest_is_not_sent_again(
     changed = call("GET", "/manifest", headers={"if-none-match": etag})
     assert changed.status_code == 200
     assert json.loads(changed.json()["payload"])["version"] == 2
+
+
+def test_before_a_person_says_yes_a_player_gets_nothing_to_sound(
+    wire: TestClient, database: Database, town: Town
+) -> None:
+    waiting = enrolled(database, town.administrator, VILLAGES[0], approved=False)
+    headers = {"authorization": f"Bearer {waiting.token}"}
+
+    def get(path: str) -> Any:
+        return wire.get(f"/edge/v1{path}", headers=headers)
+
+    def plays() -> int:
+        return len(json.loads(get("/manifest").json()["payload"])["plays"])
+
+    assert plays() == 0
+    clip = first_play(database).clip_sha256
+    assert is_problem(get(f"/clips/{clip}"), 404, "not_found")
+    assert is_problem(get("/releases/0.2"), 404, "not_found")
+    told = wire.post("/edge/v1/health", headers=headers, json={}).json()
+    assert (told["approved"], told["cloned"]) == (False, False)
+    assert first_play(database).state == "planned", "the village has no player yet"
+    with database.write() as session:
+        players.approve(session, town.administrator, waiting.player.id)
+    assert wire.post("/edge/v1/health", headers=headers, json={}).json()["approved"] is True
+    assert plays() == 7
+    assert get(f"/clips/{clip}").content == SOUND
+
+
+def test_receipts_of_a_player_nobody_approved_change_no_play(
+    wire: TestClient, database: Database, town: Town
+) -> None:
+    waiting = enrolled(database, town.administrator, VILLAGES[0], approved=False)
+    headers = {"authorization": f"Bearer {waiting.token}"}
+    sent = {"receipts": [waiting.played(first_play(database))]}
+    answer = wire.post("/edge/v1/receipts", headers=headers, json=sent)
+    assert answer.json() == {"acknowledged_seq": 1}
+    assert first_play(database).state == "planned"
+
+
+def test_a_release_comes_whole_or_in_part(
+    call: Callable[..., Any], database: Database, services: Services, store: BlobStore
+) -> None:
+    content = wheel("7.1")
+    with database.write() as session:
+        releases.add(session, store, services.signer, None, content)
+    assert call("GET", "/releases/7.1").content == content
+    rest = call("GET", "/releases/7.1", headers={"range": "bytes=1000-"})
+    assert (rest.status_code, rest.content) == (206, content[1000:])
+    assert is_problem(call("GET", "/releases/7.2"), 404, "not_found")
 
 
 def test_a_clip_comes_whole_or_in_part(call: Callable[..., Any], database: Database) -> None:
@@ -260,6 +337,39 @@ def test_what_sounded_is_kept_once(
     assert store.existing_path(kept).read_bytes() == b"OggS first"
 
 
+def test_the_sound_of_a_round_is_kept_beside_the_round(
+    call: Callable[..., Any], database: Database, store: BlobStore, town: Town
+) -> None:
+    with database.write() as session:
+        now = utc_now()
+        made = Override(
+            kind="emergency", title="洪水", villages=VILLAGES[:2], state="on_air",
+            valid_until=now, created_by_id=town.leader.id, created_at=now, form_token="t",
+        )  # fmt: skip
+        session.add(made)
+        session.flush()
+        for number, code in enumerate(VILLAGES[:2], 1):
+            session.add(
+                OverridePlay(
+                    id=OVERRIDE_IDS + number, override_id=made.id, area_code=code, round_no=1,
+                    starts_at=now, make_up_until=now,
+                )
+            )  # fmt: skip
+    own, foreign = OVERRIDE_IDS + 1, OVERRIDE_IDS + 2
+    for sound in (b"OggS first", b"OggS second"):
+        assert call("POST", f"/plays/{own}/sounded", content=sound).status_code == 200
+    for number in (foreign, OVERRIDE_IDS + 3):
+        answer = call("POST", f"/plays/{number}/sounded", content=b"OggS")
+        assert is_problem(answer, 404, "not_found")
+    with database.read() as session:
+        kept = session.get_one(OverridePlay, own).sounded_sha256
+        assert session.get_one(OverridePlay, foreign).sounded_sha256 is None
+        news = session.scalars(sa.select(OutboxEvent).where(OutboxEvent.kind == "override.heard"))
+        assert [each.payload for each in news] == [{"override_id": made.id}]
+    assert kept is not None
+    assert store.existing_path(kept).read_bytes() == b"OggS first"
+
+
 def test_sound_that_cannot_be_taken_is_refused(
     call: Callable[..., Any], database: Database
 ) -> None:
@@ -283,3 +393,47 @@ def test_health_is_remembered(call: Callable[..., Any], database: Database, box:
     assert call("POST", "/health", json={"x": "y" * 20_000}).status_code == 422
     with database.read() as session:
         assert session.get_one(Player, box.player.id).health == {"disk_free_mb": 900}
+
+
+def test_commands_come_with_the_answer_to_health_until_they_are_acknowledged(
+    call: Callable[..., Any], database: Database, box: Box
+) -> None:
+    with database.write() as session:
+        commands.request(
+            session, None, box.player.id, "resync", {}, timedelta(minutes=1), command_id="c-1"
+        )
+    (envelope,) = call("POST", "/health", json={}).json()["commands"]
+    assert json.loads(envelope["payload"])["id"] == "c-1"
+    for _ in range(2):
+        answer = call("POST", "/commands/c-1", json={"result": "done", "detail": "x" * 300})
+        assert answer.json() == {"id": "c-1", "state": "done"}
+    assert call("POST", "/health", json={}).json()["commands"] == []
+
+
+def test_an_answer_to_a_command_nobody_gave_is_not_taken(
+    call: Callable[..., Any], database: Database, town: Town
+) -> None:
+    neighbour = enrolled(database, town.administrator, VILLAGES[1])
+    with database.write() as session:
+        commands.request(
+            session, None, neighbour.player.id, "live", {}, timedelta(minutes=1), command_id="c-2"
+        )
+    for unknown in ("c-2", "c-3"):
+        answer = call("POST", f"/commands/{unknown}", json={"result": "done"})
+        assert is_problem(answer, 404, "not_found")
+
+
+def test_a_whole_town_that_asks_in_one_second_does_not_starve_itself(
+    call: Callable[..., Any], database: Database
+) -> None:
+    """No request of a player holds a connection while it waits for another one."""
+    database.engine.dispose()
+    pool = database.engine.pool
+    pool._max_overflow, pool._timeout = 1 - pool.size(), 0.2  # type: ignore[attr-defined]
+    sha256 = first_play(database).clip_sha256
+    assert call("GET", "/manifest").status_code == 200
+    assert call("GET", f"/clips/{sha256}").status_code == 200
+    assert call("POST", "/receipts", json={"receipts": []}).status_code == 200
+    assert call("POST", "/health", json={"version": "1"}).status_code == 200
+    sound = call("POST", "/plays/1/sounded", content=SOUND, headers={"content-type": "audio/ogg"})
+    assert sound.status_code != 503

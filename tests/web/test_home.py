@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from broadcast.models import Player
 from cases.models import Report
-from core import auth
+from core import auth, blobs
+from core.blobs import BlobStore
 from core.clock import FakeClock, utc_now
 from core.database import Database
 from core.models import User
@@ -90,6 +93,46 @@ def test_only_plays_missed_today_count(
         play(session, VILLAGE, "planned")
     found = counts(database, cast, "recorder")
     assert (found["plays.missed"], found["plays.unready"]) == (1, 1)
+
+
+def test_a_play_for_which_only_a_player_is_missing_is_told_so(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int], store: BlobStore
+) -> None:
+    sha256 = store.put_bytes(b"sound")
+    with database.write() as session:
+        blobs.register(session, store, sha256, "audio/ogg")
+        play(session, VILLAGE, "planned")
+        session.execute(sa.update(Play).values(clip_sha256=sha256))
+    found = counts(database, cast, "recorder")
+    assert (found["plays.unready"], found["plays.unheard"]) == (0, 1)
+
+
+def test_who_looks_after_players_is_told_which_ones_wait_or_are_away(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int]
+) -> None:
+    now = utc_now()
+    away = now - timedelta(minutes=5)
+    with database.write() as session:
+        for number, (village, approved_at, seen_at, cloned_at) in enumerate(
+            [
+                (VILLAGE, None, now, None),  # waits
+                (VILLAGE, now, now, None),  # well
+                (VILLAGE, now, away, None),
+                (VILLAGE, now, None, None),  # was never heard of
+                (VILLAGE, now, now, now),
+                (OTHER_VILLAGE, now, away, None),  # of another town, in the same county
+            ]
+        ):
+            session.add(
+                Player(
+                    id=f"p-{number}", area_code=village, name="村部", public_key=str(number),
+                    token_hash=str(number), mqtt_password_hash="", enrolled_at=now,
+                    approved_at=approved_at, last_seen_at=seen_at, cloned_at=cloned_at,
+                )
+            )  # fmt: skip
+    found = counts(database, cast, "administrator")
+    assert (found["players.waiting"], found["players.troubled"]) == (1, 4)
+    assert "players.waiting" not in counts(database, cast, "recorder")
 
 
 def test_the_worst_stands_first(

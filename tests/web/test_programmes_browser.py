@@ -26,7 +26,7 @@ def rendering(site: Site) -> Iterator[None]:
     database = site.services.database
     worker = RenderWorker(database, site.services.store)
     dispatcher = outbox.Dispatcher(database)
-    dispatcher.on("*", lambda _session, news: site.services.hub.publish(news["event_kind"]))
+    dispatcher.on_all(site.services.hub.publish)
     threads = [threading.Thread(target=service.run_forever) for service in (worker, dispatcher)]
     for thread in threads:
         thread.start()

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from cases import references, status
-from cases.models import Report
+from cases.models import Report, StatusGuess
 from core.blobs import BlobStore
 from core.database import Database
 from core.models import Area
@@ -29,15 +29,15 @@ CODE = "taoping7"
 URL = f"/report/{CODE}"
 
 
-def tone(duration_s: float = 1.0) -> bytes:
-    """A WAV file with a 440 Hz tone."""
+def tone(duration_s: float = 1.0, hertz: float = 440) -> bytes:
+    """A WAV file with a tone."""
     out = BytesIO()
     with wave.open(out, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(8000)
         steps = range(int(8000 * duration_s))
-        samples = [int(9000 * math.sin(2 * math.pi * 440 * n / 8000)) for n in steps]
+        samples = [int(9000 * math.sin(2 * math.pi * hertz * n / 8000)) for n in steps]
         sound.writeframes(struct.pack(f"<{len(samples)}h", *samples))
     return out.getvalue()
 
@@ -91,7 +91,7 @@ def test_typed_words_become_a_report_with_number_and_pin(
     assert references.normalise(number) == report.reference_no
     assert report.pin_hash == sealer.keyed_hash("pin", report.reference_no, pin)
     assert (report.channel, report.village_code) == ("typed", VILLAGE)
-    assert (report.consent_version, report.consent_channel) == ("web-1", "web")
+    assert (report.consent_version, report.consent_channel) == ("web-2", "web")
     assert report.consent_at is not None
 
 
@@ -179,7 +179,8 @@ def test_pages_are_small_and_need_no_script(villager: TestClient) -> None:
             page = villager.get(url, params={"lang": language})
             assert len(page.content) < 10_000
             assert "<link rel=" not in page.text.replace('<link rel="icon" href="data:,">', "")
-            assert "src=" not in page.text
+            scripts = re.findall(r"<[^>]+ src=\"/static/([a-z-]+)", page.text)
+            assert scripts == (["report-number"] if url == "/report/status" else [])
     assert len(send(villager).content) < 10_000
 
 
@@ -246,3 +247,14 @@ def test_guessing_locks_the_number_out(villager: TestClient) -> None:
     locked = ask(villager, number, pin)
     assert locked.status_code == 429
     assert "too many tries" in locked.text
+
+
+def test_who_moves_within_a_home_network_guesses_from_the_same_place(
+    villager: TestClient, app: FastAPI, database: Database
+) -> None:
+    for host in ("2001:db8:0:7::5", "2001:db8:0:7:9::1"):
+        browser = TestClient(app, base_url="https://testserver", client=(host, 50000))
+        ask(browser, "400 000 002", "0000")
+    with database.read() as session:
+        places = sa.select(sa.func.count()).where(StatusGuess.key.startswith("from:"))
+        assert session.scalar(places) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -16,8 +16,9 @@ from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from core.models import ApiToken, User
 from web.deps import CurrentActor, ReadSession, WriteSession, attempt
 from web.pages import render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 MAX_NAME = 80
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import FileResponse, Response
 
 from core import audit
 from core.errors import N_, Forbidden, NotFound
 from transcribe.models import TranscriptionJob
 from web.deps import CurrentActor, ServicesDep, WriteSession
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/api/v1/blobs/{sha256}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -28,8 +28,9 @@ from transcribe import jobs, transcripts
 from web import masks, report_json, report_upload
 from web.deps import CurrentActor, ReadSession, Services, ServicesDep
 from web.idempotency import Once, OnceDep
+from web.routing import Router
 
-router = APIRouter(prefix="/api/v1")
+router = Router(prefix="/api/v1")
 
 MAX_TEXT = 2000
 MAX_SOUND_S = 600
@@ -151,7 +152,7 @@ def _create(services: Services, actor: Actor, once: Once, posted: Posted) -> Res
         examined = _examined(services, posted, Path(folder))
 
     def work(session: Session) -> tuple[int, dict[str, Any]]:
-        arrival = _arrival(posted, has_sound=examined is not None)
+        arrival = _arrival(actor, posted, has_sound=examined is not None)
         received = intake.receive(
             session, services.store, services.sealer, arrival, examined=examined
         )
@@ -162,7 +163,7 @@ def _create(services: Services, actor: Actor, once: Once, posted: Posted) -> Res
     return once.run(actor, _fingerprint(posted, examined), work)
 
 
-def _arrival(posted: Posted, *, has_sound: bool) -> Arrival:
+def _arrival(actor: Actor, posted: Posted, *, has_sound: bool) -> Arrival:
     return Arrival(
         channel="upload" if has_sound else "typed",
         source_key=f"api:{uuid.uuid4()}",
@@ -173,6 +174,7 @@ def _arrival(posted: Posted, *, has_sound: bool) -> Arrival:
         confidential=posted.confidential,
         urgent=posted.urgent,
         urgent_reason="api" if posted.urgent else None,
+        entered_by_id=actor.id,
     )
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import Depends, File, Form, Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from core.auth import Actor
 from core.errors import N_, XiangyinError
 from core.models import Area
-from desk import area_import, people
+from desk import area_import, csv_file, people
 from web.deps import ReadSession, WriteSession, attempt, require
 from web.pages import LEVEL_NAMES, Nav, render, see_other
 from web.routers.people import area_options
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(85, "/areas", N_("Areas"), "people.edit")]
 Administrator = Annotated[Actor, Depends(require("people.edit"))]
 
@@ -33,7 +34,7 @@ def _page(
     own = people.own_area_codes(session, actor)
     query = sa.select(Area).order_by(Area.code)
     found = session.scalars(query if own is None else query.where(Area.code.in_(own))).all()
-    lines = error.lines if isinstance(error, area_import.ImportRefused) else []
+    lines = error.lines if isinstance(error, csv_file.ImportRefused) else []
     return render(
         request,
         "areas/list.html",
@@ -91,7 +92,7 @@ def import_csv(
     file: Annotated[UploadFile, File()],
 ) -> Response:
     """Add all areas of a CSV file, or none."""
-    data = file.file.read(area_import.MAX_BYTES + 1)
+    data = file.file.read(csv_file.MAX_BYTES + 1)
     with attempt(session) as tried:
         area_import.import_csv(session, actor, data)
     if tried.error:

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import FileResponse, Response
 
-from broadcast import asrun
+from broadcast import asrun, beside_plan, day_asrun, sounded
 from broadcast.models import Player
 from core import areas
 from core.auth import Actor
@@ -18,11 +18,11 @@ from core.clock import utc_now
 from core.errors import N_, NotFound
 from core.models import Blob
 from schedule import rundown, slots
-from schedule.models import Play
 from web.deps import ReadSession, ServicesDep, require
 from web.pages import Nav, render
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(30, "/calendar", N_("Calendar"), "schedule.read")]
 Reader = Annotated[Actor, Depends(require("schedule.read"))]
 FAR = timedelta(days=365 * 50)
@@ -51,6 +51,7 @@ def _week(session: Session, actor: Actor, zone: str, wish: str) -> dict[str, Any
     dates = [monday + timedelta(days=n) for n in range(7)]
     villages = own_villages(session, actor)
     found = asrun.week(session, villages, dates[0], dates[-1])
+    beside = beside_plan.by_day(session, villages, dates[0], dates[-1], zone)
     has_player = session.scalar(
         sa.select(Player.id)
         .where(Player.area_code.in_(villages), Player.revoked_at.is_(None))
@@ -59,8 +60,17 @@ def _week(session: Session, actor: Actor, zone: str, wish: str) -> dict[str, Any
     return {
         "monday": monday,
         "today": today,
-        "days": [(day, [slot for slot in found if slot.local_date == day]) for day in dates],
-        "is_empty": not found,
+        "days": [
+            (
+                day,
+                day_asrun.together(
+                    [slot for slot in found if slot.local_date == day],
+                    [each for each in beside if each.local_date == day],
+                ),
+            )
+            for day in dates
+        ],
+        "is_empty": not found and not beside,
         "has_villages": bool(villages),
         "has_player": has_player is not None,
         "overlaps": asrun.overlaps(session, villages, dates[0], dates[-1]),
@@ -123,8 +133,11 @@ def slot_day_part(
 def sounded_audio(
     session: ReadSession, services: ServicesDep, actor: Reader, play_id: int
 ) -> FileResponse:
-    """What was really sounded, with byte ranges; plays of other areas are not there."""
-    play = session.get(Play, play_id) if play_id < 2**31 else None
+    """What was really sounded, with byte ranges; plays of other areas are not there.
+
+    Rounds of overrides and test tones have numbers of the same row.
+    """
+    play = sounded.find(session, play_id)
     if play is None or play.sounded_sha256 is None or not actor.sees(session, play.area_code):
         raise NotFound(N_("There is no such sound."))
     blob = session.get_one(Blob, play.sounded_sha256)

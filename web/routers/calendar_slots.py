@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -17,14 +17,27 @@ from core.errors import N_, InvalidInput, XiangyinError
 from recordings.models import Programme
 from schedule import horizon, rundown, slots
 from schedule.models import Slot
+from web import i18n
 from web.deps import ReadSession, ServicesDep, WriteSession, attempt, require
 from web.pages import WEEKDAYS, render, see_other
+from web.routing import Router
 
-router = APIRouter(prefix="/calendar/slots")
+router = Router(prefix="/calendar/slots")
 Editor = Annotated[Actor, Depends(require("schedule.edit"))]
 DEFAULT_TIME = "12:00"
 DEFAULT_DAYS = 90
 DEFAULT_MAKE_UP_MINUTES = "60"
+USUAL_SOUND = {"priority": 50, "volume_percent": 100, "on_interrupt": "restart"}
+IMPORTANCE = [
+    (slots.PRIORITIES["programme"], N_("Programme: waits its turn")),
+    (slots.PRIORITIES["notice"], N_("Notice: breaks into programmes")),
+    (slots.PRIORITIES["fill"], N_("Filler, such as music: gives way to everything")),
+]
+AFTER_INTERRUPTION = [
+    ("restart", N_("Begin again from the start")),
+    ("resume", N_("Go on where it was broken off")),
+    ("skip", N_("Leave the rest out")),
+]
 
 
 class SlotForm:
@@ -40,6 +53,9 @@ class SlotForm:
         make_up_minutes: Annotated[str, Form()] = DEFAULT_MAKE_UP_MINUTES,
         weekdays: Annotated[list[str] | None, Form()] = None,
         villages: Annotated[list[str] | None, Form()] = None,
+        priority: Annotated[str, Form()] = str(USUAL_SOUND["priority"]),
+        volume_percent: Annotated[str, Form()] = str(USUAL_SOUND["volume_percent"]),
+        on_interrupt: Annotated[str, Form()] = str(USUAL_SOUND["on_interrupt"]),
         version: Annotated[int, Form()] = 0,
     ) -> None:
         self.version = version
@@ -52,6 +68,9 @@ class SlotForm:
             "make_up_minutes": make_up_minutes,
             "weekdays": [int(day) for day in weekdays or () if day in "1234567"],
             "villages": villages or [],
+            "priority": priority,
+            "volume_percent": volume_percent,
+            "on_interrupt": on_interrupt,
         }
 
     def plan(self, zone: str) -> slots.SlotPlan:
@@ -67,11 +86,15 @@ class SlotForm:
             villages=typed["villages"],
             name=typed["name"],
             make_up_minutes=_whole(typed["make_up_minutes"], "make_up_minutes", _MINUTES),
+            priority=_whole(typed["priority"], "priority", N_("Choose how important it is.")),
+            volume_percent=_whole(typed["volume_percent"], "volume_percent", _VOLUME),
+            on_interrupt=typed["on_interrupt"],
         )
 
 
 _CHOOSE_PROGRAMME = N_("Choose a programme of the list.")
 _MINUTES = N_("Give whole minutes, such as 60.")
+_VOLUME = N_("The volume is a number from 1 to 100.")
 Typed = Annotated[SlotForm, Depends()]
 
 
@@ -120,6 +143,8 @@ def _form_page(
         programmes=[(each.id, each.name) for each in programmes],
         villages=[(each.code, each.name) for each in villages],
         weekdays=list(enumerate(WEEKDAYS, 1)),
+        importance=[(code, i18n.gettext(words)) for code, words in IMPORTANCE],
+        after_interruption=[(code, i18n.gettext(words)) for code, words in AFTER_INTERRUPTION],
     )
 
 
@@ -140,6 +165,7 @@ def new(
     """An empty form: every day at noon, all villages."""
     today = rundown.local_date_of(utc_now(), services.settings.zone)
     values = {
+        **USUAL_SOUND,
         "programme_id": programme_id,
         "local_time": DEFAULT_TIME,
         "first_date": today.isoformat(),
@@ -188,6 +214,7 @@ def edit(request: Request, session: ReadSession, actor: Editor, slot_id: int) ->
         "make_up_minutes": slot.make_up_minutes,
         "weekdays": slot.weekdays,
         "villages": slots.villages(session, slot.id),
+        **{name: getattr(slot, name) for name in USUAL_SOUND},
     }
     return _form_page(request, session, actor, slot=slot, values=values, version=slot.version)
 

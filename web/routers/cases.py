@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, casework, references
+from cases import access, casework, contacts, handlers, references, tiers
 from cases.lifecycle import OUTCOMES, Action, CaseStatus
 from cases.models import Case, CaseEvent
-from cases.vocabulary import LEVELS, SERVICE_BY_CODE
-from core import audit
+from cases.vocabulary import LEVELS, SERVICE_BY_CODE, TIERS
+from core import areas, audit
 from core.auth import Actor
+from core.clock import utc_now
 from core.errors import N_, InvalidInput, XiangyinError
-from core.models import Area, User
-from web import masks
-from web.deps import CurrentActor, ReadSession, WriteSession, attempt
+from core.models import Area
+from desk import people
+from hotline import whole_numbers
+from web import bridge_view, masks
+from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt, services_of
 from web.pages import render, see_other
 from web.review_list import SecretsToo
+from web.routers import case_replies
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [SecretsToo(20, "/cases", N_("Cases"), "case.read")]
 
 PAGE = 100
@@ -50,6 +56,10 @@ ACTIONS = {
     Action.VERIFY.value: N_("Begin the call-back"),
     Action.CLOSE.value: N_("Close"),
     Action.REOPEN.value: N_("Reopen"),
+    contacts.CONTACTED: N_("Spoke with the resident"),
+    casework.REMINDER: N_("Reminder"),
+    casework.RAISED: N_("Raised to the tier above"),
+    casework.HANDED_OVER: N_("Handed over: who had it cannot work on it any more"),
 }
 OUTCOME_WORDS = {"satisfied": N_("Satisfied"), "unreachable": N_("Not reached three times")}
 REASON_LABELS = {
@@ -76,6 +86,15 @@ class Wanted(BaseModel):
     reason: str = ""
     handler_id: str = ""
     outcome: str = ""
+
+
+@dataclass(frozen=True)
+class NumberAsked:
+    """The resident's whole number, or why it is not shown."""
+
+    whole: str = ""
+    reason: str = ""
+    error: XiangyinError | None = None
 
 
 @router.get("/cases")
@@ -119,25 +138,23 @@ def _list(session: Session, actor: Actor, filters: Filters) -> dict[str, Any]:
         "page": page,
         "has_more": total > (page + 1) * PAGE,
         "statuses": STATUSES,
-        "villages": _names(session, Area.code, Area.name, {c.village_code for c in found}),
-        "people": _names(session, User.id, User.display_name, {c.owner_id for c in found}),
+        "villages": areas.names(session, [case.village_code for case in found]),
+        "people": people.names(session, [case.owner_id for case in found]),
         "said": masks.of_cases(actor).text,
     }
 
 
-def _names(session: Session, key: Any, name: Any, wanted: set[Any]) -> dict[Any, str]:
-    rows = session.execute(sa.select(key, name).where(key.in_(wanted - {None})))
-    return {found: text for found, text in rows}
-
-
 @router.get("/cases/{case_id}")
 def case_page(
-    request: Request, session: WriteSession, actor: CurrentActor, case_id: int
+    request: Request, services: ServicesDep, actor: CurrentActor, case_id: int
 ) -> Response:
-    """One case; looking at it is written down."""
-    case = access.case(session, actor, case_id)
-    audit.record(session, actor.login, "case.view", f"case:{case.id}")
-    return _page(request, session, actor, case)
+    """One case; looking at it is written down, or nothing is shown."""
+    with services.database.read() as session:
+        case = access.case(session, actor, case_id)
+        answer = case_response(request, session, actor, case)
+    with services.database.write() as session:  # nobody who writes waits for a page that is read
+        audit.record(session, actor.login, "case.view", f"case:{case_id}")
+    return answer
 
 
 @router.get("/cases/{case_id}/events")
@@ -168,24 +185,42 @@ def step(
             Action(wanted.action),
             wanted.version,
             reason=wanted.reason[:2000],
-            handler_id=int(wanted.handler_id) if wanted.handler_id.isdigit() else None,
+            handler_id=int(wanted.handler_id) if wanted.handler_id.isdecimal() else None,
             outcome=wanted.outcome or None,
         )
     if tried.error:
         session.expire_all()
         case = access.case(session, actor, case_id)
-        return _page(request, session, actor, case, tried.error, wanted)
+        return case_response(request, session, actor, case, tried.error, wanted)
     return see_other(f"/cases/{case_id}", N_("Done: the case has moved on."))
 
 
-def _page(
+@router.post("/cases/{case_id}/number")
+def number(
+    request: Request, session: WriteSession, services: ServicesDep, actor: CurrentActor,
+    case_id: int, reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:  # fmt: skip
+    """Show the whole number on this answer alone; the reason goes into the audit trail."""
+    whole = ""
+    with attempt(session) as tried:
+        whole = whole_numbers.read_of_case(session, actor, services.sealer, case_id, reason)
+    case = access.case(session, actor, case_id)
+    asked = NumberAsked(whole=whole, reason=reason, error=tried.error)
+    return case_response(request, session, actor, case, tried.error, asked=asked)
+
+
+def case_response(
     request: Request,
     session: Session,
     actor: Actor,
     case: Case,
     error: XiangyinError | None = None,
     wanted: Wanted | None = None,
+    *,
+    asked: NumberAsked | None = None,
 ) -> Response:
+    """The whole page of a case, with what went wrong when something did."""
+    asked = asked or NumberAsked()
     steps = casework.steps_for(session, actor, case)
     reports = access.reports_of(session, actor, case)
     return render(
@@ -196,12 +231,17 @@ def _page(
         steps=steps,
         reason_labels=REASON_LABELS,
         outcomes=[(outcome, OUTCOME_WORDS[outcome]) for outcome in OUTCOMES],
-        handlers=casework.handlers_for(session, case) if _assigns(steps) else [],
+        handlers=handlers.can_take(session, case) if _assigns(steps) else [],
         reports=[(report, references.spoken(report.reference_no)) for report in reports],
         village=session.get(Area, case.village_code) if case.village_code else None,
         service=SERVICE_BY_CODE[case.service_code].label if case.service_code else "",
         level=LEVELS.get(case.level, case.level),
-        **_events_context(session, actor, case),
+        bridge=bridge_view.of_case(session, services_of(request), actor, case),
+        may_reveal=whole_numbers.may_read_of_case(actor, case),
+        whole_number=asked.whole,
+        number_reason=asked.reason,
+        number_error=asked.error,
+        **case_replies.context(session, actor, case.id) | _events_context(session, actor, case),
     )
 
 
@@ -212,12 +252,18 @@ def _assigns(steps: list[Any]) -> bool:
 def _events_context(session: Session, actor: Actor, case: Case) -> dict[str, Any]:
     found: list[CaseEvent] = casework.events(session, case.id)
     ids = {event.actor_id for event in found} | {case.owner_id, case.handler_id}
+    due_at = casework.due_at(session, case)
     return {
         "case": case,
+        "due_at": due_at,
+        "is_late": due_at is not None and due_at < utc_now(),
         "statuses": STATUSES,
         "actions": ACTIONS,
         "outcome_words": OUTCOME_WORDS,
+        "tier": TIERS[tiers.tier_of(case)],
+        "tiers": TIERS,
+        "raised": casework.RAISED,
         "events": found,
-        "people": _names(session, User.id, User.display_name, ids),
+        "people": people.names(session, ids),
         "said": masks.of_cases(actor).text,
     }

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from broadcast import accounts, manifest, players, receipts, sounded
+from broadcast import (
+    accounts,
+    after_restore,
+    commands,
+    live,
+    manifest,
+    override_plays,
+    players,
+    receipts,
+    releases,
+    sounded,
+)
 from broadcast.models import Player
+from core.clock import utc_now
 from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from core.models import Blob
+from web.body import TooLarge, read_body
 from web.brake import Brake
 from web.deps import ReadSession, ServicesDep, WriteSession
+from web.routing import Router
 
-router = APIRouter(prefix="/edge/v1")
+router = Router(prefix="/edge/v1")
 enrolment_brake = Brake(failures=10, within_s=600)
 
 
 class Unauthorised(XiangyinError):
-    """The token is missing, unknown or revoked."""
+    """The token is missing or unknown."""
 
     code = "unauthorised"
     http_status = 401
@@ -35,11 +49,10 @@ class Unauthorised(XiangyinError):
         )
 
 
-class TooLarge(XiangyinError):
-    """More bytes than the address takes."""
+class Revoked(Unauthorised):
+    """The token belongs to a player that was shut out: it is to forget what it holds."""
 
-    code = "too_large"
-    http_status = 413
+    code = "revoked"
 
 
 class EnrolmentRequest(BaseModel):
@@ -57,12 +70,26 @@ class ReceiptBatch(BaseModel):
     receipts: list[Any]
 
 
-def player_of(request: Request, session: ReadSession) -> Player:
-    """The player whose token the request carries; raises Unauthorised."""
+class CommandAnswer(BaseModel):
+    """What came of a command; ``detail`` is kept up to 200 characters."""
+
+    result: str = Field(max_length=20)
+    detail: str = Field("", max_length=2_000)
+
+
+def player_of(request: Request, services: ServicesDep) -> Player:
+    """The player whose token the request carries; raises Unauthorised or Revoked.
+
+    Its session ends here: all players of a town may ask in the same second, and requests that held
+    a connection while they wait for a second one would starve each other.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    player = players.authenticate(session, token) if scheme.lower() == "bearer" else None
+    with services.database.read() as session:
+        player = players.known(session, token) if scheme.lower() == "bearer" else None
     if player is None:
         raise Unauthorised
+    if player.revoked_at is not None:
+        raise Revoked
     return player
 
 
@@ -71,15 +98,11 @@ CurrentPlayer = Annotated[Player, Depends(player_of)]
 
 async def sound_of(request: Request, _player: CurrentPlayer) -> bytes:
     """The raw body, at most ``sounded.MAX_BYTES``; read only for players that are known."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > sounded.MAX_BYTES:
-            raise TooLarge(
-                N_("The sound is larger than %(limit_mb)d MB."),
-                params={"limit_mb": sounded.MAX_BYTES // 1_000_000},
-            )
-    return bytes(body)
+    too_large = TooLarge(
+        N_("The sound is larger than %(limit_mb)d MB."),
+        params={"limit_mb": sounded.MAX_BYTES // 1_000_000},
+    )
+    return await read_body(request, sounded.MAX_BYTES, too_large)
 
 
 @router.post("/enrol", status_code=201)
@@ -108,17 +131,23 @@ def enrol(
 
 
 @router.get("/manifest")
-def get_manifest(
-    request: Request, session: ReadSession, services: ServicesDep, player: CurrentPlayer
-) -> Response:
-    """The signed list of the next days; 304 while the player has the newest."""
-    found = manifest.current(session, player.area_code)
+def get_manifest(request: Request, services: ServicesDep, player: CurrentPlayer) -> Response:
+    """The signed list of the next days, without plays before somebody has approved the player;
+    304 while it has the newest.
+    """
+    with services.database.read() as session:
+        found = manifest.kept(session, player.area_code) or manifest.current(
+            session, player.area_code
+        )
     if found is None:
         with services.database.write() as writing:
             found = manifest.build(writing, player.area_code)
-    if player.manifest_version != found.version or not players.is_seen_fresh(player):
+    version: int | None = found.version
+    if player.approved_at is None:
+        found, version = found.without_plays(), player.manifest_version
+    if player.manifest_version != version or not players.is_seen_fresh(player):
         with services.database.write() as writing:
-            players.note_seen(writing, player.id, found.version)
+            players.note_seen(writing, player.id, version)
     etag = f'"{found.etag}-{services.signer.key_id}"'
     headers = {"etag": etag, "cache-control": "no-cache"}
     if request.headers.get("if-none-match") == etag:
@@ -131,13 +160,28 @@ def get_clip(
     sha256: str, session: ReadSession, services: ServicesDep, player: CurrentPlayer
 ) -> FileResponse:
     """A clip of the player's own plays, with ranges; anything else is not there."""
-    blob = session.get(Blob, sha256)
+    blob = session.get(Blob, sha256) if player.approved_at is not None else None
     if blob is None or not manifest.has_clip(session, player.area_code, sha256):
         raise NotFound(N_("There is no such sound."))
     return FileResponse(
         services.store.existing_path(sha256),
         media_type=blob.media_type,
         headers={"etag": f'"{sha256}"', "cache-control": "private, max-age=604800, immutable"},
+    )
+
+
+@router.get("/releases/{version}")
+def get_release(
+    version: str, session: ReadSession, services: ServicesDep, player: CurrentPlayer
+) -> FileResponse:
+    """A signed program for players, with ranges."""
+    if player.approved_at is None:
+        raise NotFound(N_("There is no such release."))
+    release = releases.find(session, version)
+    return FileResponse(
+        services.store.existing_path(release.sha256),
+        media_type=releases.MEDIA_TYPE,
+        headers={"etag": f'"{release.sha256}"', "cache-control": "private, max-age=86400"},
     )
 
 
@@ -165,8 +209,29 @@ def post_sounded(
 
 @router.post("/health")
 def post_health(
-    session: WriteSession, player: CurrentPlayer, health: dict[str, Any]
-) -> dict[str, bool]:
-    """Remember how the player is."""
-    players.note_health(session, player.id, health)
-    return {"ok": True}
+    session: WriteSession, services: ServicesDep, player: CurrentPlayer, health: dict[str, Any]
+) -> dict[str, Any]:
+    """Remember how the player is; answers with the time and the commands that wait for it."""
+    noted = players.note_health(session, player.id, health)
+    if noted.boot_ids != player.boot_ids:
+        live.call_again(session, noted)
+    if noted.approved_at is not None:
+        override_plays.heard_of(session, noted.area_code, health)
+        after_restore.notice_list(session, noted, health.get("manifest_version"))
+    waiting = commands.pending(session, services.signer, player.id, utc_now())
+    return {
+        "ok": True,
+        "approved": noted.approved_at is not None,
+        "cloned": noted.cloned_at is not None,
+        "now": utc_now().isoformat(),
+        "commands": waiting,
+    }
+
+
+@router.post("/commands/{command_id}")
+def post_command_answer(
+    command_id: str, session: WriteSession, player: CurrentPlayer, answer: CommandAnswer
+) -> dict[str, str]:
+    """Take in what came of a command; said again it changes nothing."""
+    found = commands.acknowledge(session, player, command_id, answer.result, answer.detail)
+    return {"id": found.id, "state": found.state}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import File, Form, Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import FileResponse, JSONResponse, Response
 
@@ -17,8 +17,9 @@ from recordings.models import Episode
 from web import episode_view, errors, uploads
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
 from web.pages import render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 SUBMITTED = N_("Sent for approval.")
 APPROVED = N_("Approved. It airs in the slots of this programme.")
 REJECTED = N_("Sent back with your reason.")

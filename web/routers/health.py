@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from web import health
 from web.deps import ServicesDep
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/healthz")

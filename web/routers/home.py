@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
+from broadcast import override
 from core.errors import N_
 from desk import briefing
+from web import override_view
 from web.deps import CurrentActor, ReadSession, ServicesDep
 from web.pages import Nav, render
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(0, "/", N_("Start"))]
 
 
@@ -20,7 +23,14 @@ def home(
 ) -> Response:
     """What waits for this person, each with its link."""
     found = briefing.duties(session, actor, services.settings.zone)
-    return render(request, "web/home.html", duties=found)
+    running = override.running(session, actor) if actor.may(override.RIGHT) else []
+    return render(
+        request,
+        "web/home.html",
+        duties=found,
+        running=running,
+        kinds=override_view.KIND_NAMES,
+    )
 
 
 @router.get("/duties")

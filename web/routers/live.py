@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from web.deps import CurrentActor, ServicesDep
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 MAX_KINDS = 30
 
 

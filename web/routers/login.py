@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from starlette.responses import Response
 
 from core import audit, auth
@@ -12,8 +12,9 @@ from core.errors import N_, InvalidInput
 from core.models import User
 from web.deps import CurrentActor, MaybeActor, SecurityDep, ServicesDep, WriteSession, attempt
 from web.pages import render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 class WrongLogin(InvalidInput):

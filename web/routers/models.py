@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -17,8 +17,9 @@ from web import model_view
 from web.deps import ReadSession, Services, ServicesDep, require
 from web.pages import Nav, render, see_other
 from web.routers.people import area_options
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(85, "/models", N_("Speech models"), "people.edit")]
 Administrator = Annotated[Actor, Depends(require("people.edit"))]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from core import areas, auth
+from core import auth
 from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_, XiangyinError
@@ -18,8 +18,9 @@ from web import i18n
 from web.deps import ReadSession, WriteSession, attempt, require
 from web.pages import LEVEL_NAMES, ROLE_NAMES, Nav, render, see_other
 from web.routers import review_dialects
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(80, "/people", N_("People"), "people.edit")]
 Administrator = Annotated[Actor, Depends(require("people.edit"))]
 
@@ -27,9 +28,12 @@ Administrator = Annotated[Actor, Depends(require("people.edit"))]
 def area_options(session: Session, actor: Actor) -> list[tuple[str, str]]:
     """Areas the administrator may choose, as (code, "name (level)"), by code."""
     own = people.own_area_codes(session, actor)
-    codes = own if own is not None else {area.code for area in session.query(Area)}
-    found = [areas.get(session, code) for code in sorted(codes)]
-    return [(area.code, f"{area.name}（{_level(area)}）") for area in found]
+    found = session.query(Area).order_by(Area.code)
+    return [
+        (area.code, f"{area.name}（{_level(area)}）")
+        for area in found
+        if own is None or area.code in own
+    ]
 
 
 def _level(area: Area) -> str:

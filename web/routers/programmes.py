@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import File, Form, Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -18,8 +18,9 @@ from web import uploads
 from web.deps import CurrentActor, ReadSession, Services, ServicesDep, WriteSession, attempt
 from web.episode_view import BADGES
 from web.pages import LEVEL_NAMES, Nav, render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(40, "/programmes", N_("Programmes"), "schedule.read")]
 Place = Literal["opening", "closing"]
 

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import Form, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from desk import quality
 from web import quality_view
 from web.deps import CurrentActor, ReadSession, Services, ServicesDep, WriteSession, attempt
 from web.pages import Nav, render, see_other
+from web.routing import Router
 
 Which = Literal["sample", "chosen"]
 Weeks = Annotated[int, Query(ge=0, le=520)]
@@ -32,7 +33,7 @@ def _may_come(actor: Actor) -> bool:
     return actor.may("quality.read") or actor.may("quality.floor")
 
 
-router = APIRouter()
+router = Router()
 NAV = [_ForThose(35, "/quality", N_("How good is it?"))]
 
 

@@ -1,71 +1,32 @@
 """The villagers' page: say or write what is wrong, get a number, ask later how it stands.
 
 Made for old telephones: no script is needed, a page stays below 10 KB, the telephone's own
-recorder does the recording. Nothing is stored without consent, and nothing that is no sound.
+recorder does the recording. A telephone that can records in the page itself (report_takes.py).
+Nothing is stored without consent, and nothing that is no sound.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import sqlalchemy as sa
-from fastapi import APIRouter, File, Form, Request, UploadFile
-from sqlalchemy.orm import Session
-from starlette.responses import Response
+from fastapi import File, Form, Request, UploadFile
+from starlette.responses import FileResponse, JSONResponse, Response
 
-from cases import intake, references, status
-from cases.intake import Arrival
-from cases.lifecycle import CaseStatus, ReportState
-from cases.models import Report
-from core.clock import utc_now
-from core.errors import N_, InvalidInput, XiangyinError
-from core.models import Area
-from web import report_upload
-from web.deps import ReadSession, Services, ServicesDep
+from cases import references, residents, status
+from cases.models import CaseReply
+from core.errors import N_, InvalidInput, NotFound, XiangyinError
+from web import errors, report_form, report_photos, report_place, report_status, uploads
+from web.deps import ReadSession, Services, ServicesDep, WriteSession
 from web.pages import render
+from web.report_entry import Brought, Entered, enter
+from web.report_limits import address_of, limits_of, require_room
+from web.report_place import Place
+from web.report_status import Proofs
+from web.report_takes import Reference
+from web.routing import Router
 
-router = APIRouter()
-
-CONSENT_VERSION = "web-1"
-MAX_TEXT = 2000
-MAX_SOUND_S = 600
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
-_PHONE = re.compile(r"\+?[0-9]{5,15}")
-
-REPORT_WORDS = {
-    ReportState.RECEIVED: N_("We have it. A member of staff will listen to it."),
-    ReportState.UNDER_REVIEW: N_("A member of staff is looking into it."),
-    ReportState.ACCEPTED: N_("It is accepted."),
-    ReportState.REJECTED: N_("It cannot be taken up here."),
-    ReportState.DUPLICATE: N_("Others told us the same. Both are handled together."),
-}
-CASE_WORDS = {
-    CaseStatus.TRIAGED: N_("It waits to be given to somebody."),
-    CaseStatus.ASSIGNED: N_("It was given to the person responsible."),
-    CaseStatus.RETURN_REQUESTED: N_("Who is responsible is being checked again."),
-    CaseStatus.ACCEPTED: N_("The person responsible has taken it."),
-    CaseStatus.IN_PROGRESS: N_("It is being worked on."),
-    CaseStatus.ON_HOLD: N_("It rests for the moment."),
-    CaseStatus.RESOLVED: N_("It is done. We will ask you whether you are satisfied."),
-    CaseStatus.VERIFYING: N_("It is done. We will ask you whether you are satisfied."),
-    CaseStatus.CLOSED: N_("It is closed. Call us when it is not in order."),
-}
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What a person filled in, checked."""
-
-    text: str
-    phone: str
-    confidential: bool
-    token: str
+router = Router()
 
 
 @router.get("/report/status")
@@ -82,39 +43,72 @@ def ask_status(
     pin: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """How it stands. A wrong try is committed like a right one: it counts."""
-    source = request.client.host if request.client else "unknown"
+    source = address_of(request)
     with services.database.write() as session:
         answer = status.look_up(
             session, services.sealer, reference_no, pin=pin.strip(), source=source
         )
-    values = {"reference_no": reference_no}
     if answer.found:
-        return render(
-            request,
-            "report/status.html",
-            answer=answer,
-            state_words=REPORT_WORDS[ReportState(answer.state)],
-            case_words={step.case_no: CASE_WORDS[CaseStatus(step.status)] for step in answer.cases},
-            number=references.spoken(answer.reference_no),
-        )
+        with services.database.read() as session:
+            shown = report_status.shown(session, services.settings, answer)
+        return render(request, "report/status.html", answer=answer, **shown)
     wrong: XiangyinError
     if answer.locked_until:
         wrong = InvalidInput(N_("There were too many tries. Wait until the time shown below."))
     else:
         wrong = InvalidInput(N_("Number and PIN do not fit. Check both and try again."))
-    code = 429 if answer.locked_until else 422
     return render(
-        request, "report/status.html", status=code, answer=answer, error=wrong, values=values
+        request,
+        "report/status.html",
+        status=429 if answer.locked_until else 422,
+        answer=answer,
+        error=wrong,
+        values={"reference_no": reference_no},
     )
+
+
+@router.post("/report/status/object")
+def object_to_it(
+    request: Request,
+    session: WriteSession,
+    services: ServicesDep,
+    proof: Annotated[str, Form(max_length=400)] = "",
+) -> Response:
+    """ "Not satisfied": done work is taken up again, work in progress gets a reminder."""
+    report_id, once = Proofs(services.settings).read(proof, "report", "once")
+    outcome = residents.not_satisfied(session, int(report_id), f"web:{once}")
+    return render(
+        request, "report/objected.html", words=report_status.OUTCOME_WORDS[outcome], outcome=outcome
+    )
+
+
+@router.get("/report/reply/{proof}")
+def reply_sound(session: ReadSession, services: ServicesDep, proof: str) -> Response:
+    """The handler's answer as sound, for whoever has just shown the PIN."""
+    (reply_id,) = Proofs(services.settings).read(proof, "reply")
+    reply = session.get(CaseReply, int(reply_id))
+    if reply is None or reply.withdrawn_at is not None:
+        raise NotFound(N_("There is no such reply."))
+    return FileResponse(
+        services.store.existing_path(reply.sha256),
+        media_type="audio/wav",
+        headers={"cache-control": "private, no-store"},
+    )
+
+
+@router.get("/report/recorder")
+def recorder_part(request: Request) -> Response:
+    """The recorder of the page with its words; fetched when somebody has agreed."""
+    return render(request, "report/recorder.html", minutes=report_form.MAX_SOUND_S // 60)
 
 
 @router.get("/report/{code}")
 def form_page(request: Request, session: ReadSession, services: ServicesDep, code: str) -> Response:
     """The page behind the code on the poster."""
-    village = _village(session, code)
-    if village is None:
-        return render(request, "report/unknown.html", status=404)
-    return _form(request, services, village, secrets.token_urlsafe(18))
+    place = report_place.find(session, code)
+    if place is None:
+        return _unknown(request, services)
+    return _form(request, services, place, secrets.token_urlsafe(18))
 
 
 @router.post("/report/{code}")
@@ -127,119 +121,89 @@ def send(
     text: Annotated[str, Form()] = "",
     phone: Annotated[str, Form(max_length=60)] = "",
     confidential: Annotated[str, Form()] = "",
+    on_behalf: Annotated[str, Form()] = "",
+    resident_name: Annotated[str, Form(max_length=200)] = "",
+    resident_phone: Annotated[str, Form(max_length=60)] = "",
     form_token: Annotated[str, Form()] = "",
+    take: Annotated[str, Form(max_length=100)] = "",
+    photo_take: Annotated[list[str] | None, Form()] = None,
     recorded: Annotated[UploadFile | None, File()] = None,
     chosen: Annotated[UploadFile | None, File()] = None,
+    photo: Annotated[list[UploadFile] | None, File()] = None,
 ) -> Response:
-    """Store the report and show its number; what is wrong is said beside the field."""
-    village = _village(session, code)
-    if village is None:
-        return render(request, "report/unknown.html", status=404)
+    """Store the report and show its number; what is wrong is said beside the field.
+
+    ``take``, ``photo_take``: what was sent in pieces before, each as ``token:bytes:crc32``. With
+    ``Accept: application/json`` the receipt comes as ``{"receipt": html}``, errors as problems.
+    """
+    place = report_place.find(session, code)
+    if place is None:
+        return _unknown(request, services)
     session.close()  # reading sound takes seconds; nobody shall wait for us meanwhile
-    token = form_token if _TOKEN.fullmatch(form_token) else secrets.token_urlsafe(18)
-    values = {"text": text, "phone": phone, "confidential": confidential, "consent": consent}
-    upload = next((part for part in (recorded, chosen) if part and part.filename), None)
+    token = report_form.form_token(form_token)
+    typed = (text, phone, confidential, consent, on_behalf, resident_name, resident_phone)
+    values = dict(zip(report_form.FIELDS, typed, strict=True))
     try:
-        sent = _checked(consent, text, phone, confidential, token, upload is not None)
-        report, pin = _store(services, village, sent, upload)
-    except InvalidInput as error:
-        return _form(request, services, village, token, error=error, values=values)
-    return render(
-        request,
-        "report/sent.html",
-        village=village,
-        number=references.spoken(report.reference_no),
-        pin=pin,
-        confidential=report.confidential,
-    )
+        limits_of(request).reports.take(address_of(request))
+        require_room(services.settings.folder("incoming"))
+        brought = Brought(
+            upload=uploads.given(recorded, chosen),
+            photos=[one for one in photo or () if one.filename],
+            take=Reference.read(take) if take else None,
+            photo_takes=[Reference.read(one) for one in photo_take or ()],
+        )
+        sent = report_form.checked(values, token, has_sound=brought.has_sound)
+        entered = enter(services, place, sent, brought)
+    except XiangyinError as error:
+        if _wants_json(request):
+            return errors.problem(error)
+        return _form(request, services, place, token, error=error, values=values)
+    return _receipt(request, services, place, entered)
+
+
+def _receipt(request: Request, services: Services, place: Place, entered: Entered) -> Response:
+    shown: dict[str, Any] = {
+        "place": place,
+        "number": references.spoken(entered.number),
+        "pin": entered.pin,
+        "confidential": entered.confidential,
+        "hotline": services.settings.hotline_number,
+    }
+    if _wants_json(request):
+        receipt = bytes(render(request, "report/receipt.html", **shown).body).decode()
+        return JSONResponse({"receipt": receipt}, headers={"cache-control": "no-store"})
+    return render(request, "report/sent.html", **shown)
+
+
+def _wants_json(request: Request) -> bool:
+    return "application/json" in request.headers.get("accept", "")
+
+
+def _unknown(request: Request, services: Services) -> Response:
+    hotline = services.settings.hotline_number
+    return render(request, "report/unknown.html", status=404, hotline=hotline)
 
 
 def _form(
     request: Request,
     services: Services,
-    village: Area,
+    place: Place,
     token: str,
     *,
-    error: InvalidInput | None = None,
+    error: XiangyinError | None = None,
     values: dict[str, str] | None = None,
 ) -> Response:
     return render(
         request,
         "report/form.html",
-        village=village,
+        place=place,
+        hotline=services.settings.hotline_number,
         token=token,
         error=error,
-        values=dict.fromkeys(("text", "phone", "confidential", "consent"), "") | (values or {}),
+        values=dict.fromkeys(report_form.FIELDS, "") | (values or {}),
         is_plain_http=request.url.scheme == "http",
         limit_mb=services.settings.report_upload_max_mb,
-        max_text=MAX_TEXT,
-        minutes=MAX_SOUND_S // 60,
+        max_text=report_form.MAX_TEXT,
+        max_photos=report_photos.MOST,
+        minutes=report_form.MAX_SOUND_S // 60,
     )
-
-
-def _village(session: Session, code: str) -> Area | None:
-    return session.scalar(sa.select(Area).where(Area.report_code == code))
-
-
-def _checked(
-    consent: str, text: str, phone: str, confidential: str, token: str, has_sound: bool
-) -> Sent:
-    if not consent:
-        raise InvalidInput(
-            N_("Tick this first. Without your consent nothing is stored."), field="consent"
-        )
-    text = text.strip()
-    if not has_sound and not text:
-        raise InvalidInput(N_("Record or choose a sound, or write a few words."), field="file")
-    if len(text) > MAX_TEXT:
-        raise InvalidInput(
-            N_("The text is longer than %(limit)d characters."),
-            field="text",
-            params={"limit": MAX_TEXT},
-        )
-    number = re.sub(r"[\s\-()－]", "", phone)
-    if number and not _PHONE.fullmatch(number):
-        raise InvalidInput(
-            N_("This is no telephone number. Use digits, or leave the field empty."),
-            field="phone",
-        )
-    return Sent(text, number, bool(confidential), token)
-
-
-def _store(
-    services: Services, village: Area, sent: Sent, upload: UploadFile | None
-) -> tuple[Report, str]:
-    with tempfile.TemporaryDirectory(dir=services.settings.folder("incoming")) as folder:
-        path = (
-            report_upload.save(services.settings, upload, Path(folder), max_s=MAX_SOUND_S)
-            if upload
-            else None
-        )
-        examined = intake.examine(services.store, path) if path else None
-        content = f"{sent.text}\x1f{examined.original if examined else ''}"
-        key = f"web:{sent.token}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
-        pin = f"{int(services.sealer.keyed_hash('web-pin', key)[:12], 16) % 10_000:04d}"
-        with services.database.write() as session:
-            known = session.scalar(sa.select(Report).where(Report.source_key == key))
-            if known is not None:
-                return known, pin
-            number = references.reserve(session, 1)[0]
-            now = utc_now()
-            arrival = Arrival(
-                channel="web" if examined else "typed",
-                source_key=key,
-                received_at=now,
-                typed_text=sent.text or None,
-                village_code=village.code,
-                caller_number=sent.phone or None,
-                pin_hash=services.sealer.keyed_hash("pin", number, pin),
-                reference_no=number,
-                confidential=sent.confidential,
-                consent_version=CONSENT_VERSION,
-                consent_channel="web",
-                consent_at=now,
-            )
-            received = intake.receive(
-                session, services.store, services.sealer, arrival, examined=examined
-            )
-            return received.report, pin

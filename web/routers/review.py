@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Body, Request
+from fastapi import Body, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -23,8 +23,9 @@ from transcribe import shared_sound
 from web import errors, review_list, review_view
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt
 from web.pages import render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [review_list.SecretsToo(10, "/reports", N_("Reports"), "report.read")]
 
 PAGE = 100

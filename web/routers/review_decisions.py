@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -20,8 +20,9 @@ from transcribe import jobs, transcripts
 from web import review_list, review_versions, review_view, review_words
 from web.deps import CurrentActor, ServicesDep, WriteSession, attempt
 from web.pages import see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 class Filled(BaseModel):
@@ -117,7 +118,7 @@ def _save_text(session: Session, actor: Actor, report: Report, filled: Filled) -
     marked = current is not None and current.verbatim
     if not text or (text in unchanged and verbatim == marked):
         return
-    base = int(filled.base_version) if filled.base_version.isdigit() else None
+    base = int(filled.base_version) if filled.base_version.isdecimal() else None
     _correct(session, actor, report, filled, text, base, verbatim=verbatim)
 
 
@@ -160,7 +161,7 @@ def _save(session: Session, actor: Actor, report: Report, filled: Filled) -> Non
 def _restore(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
     """An earlier version, or a newer hearing, counts again; what was typed is a version by now."""
     number = filled.decision.partition(":")[2]
-    old = review_versions.numbered(session, report, int(number) if number.isdigit() else -1)
+    old = review_versions.numbered(session, report, int(number) if number.isdecimal() else -1)
     text = review_words.shown_text(old)
     current = transcripts.latest(session, "report", report.id)
     seen = current.version if current else None
@@ -202,7 +203,7 @@ def _reject(session: Session, actor: Actor, report: Report, filled: Filled) -> N
 
 
 def _join(session: Session, actor: Actor, report: Report, filled: Filled) -> None:
-    if not filled.case_id.isdigit():
+    if not filled.case_id.isdecimal():
         raise InvalidInput(N_("Choose the case."), field="case_id")
     review.join(session, actor, report.id, filled.version, int(filled.case_id))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from starlette.responses import Response
 
 from cases import access, dialects
@@ -13,8 +13,9 @@ from core.auth import Actor
 from core.errors import N_, Forbidden
 from web.deps import CurrentActor, ReadSession, WriteSession, attempt
 from web.pages import render, see_other
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 _COMMA = re.compile("[,，、;；\n]")
 
 

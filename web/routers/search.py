@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -20,8 +20,9 @@ from transcribe.search import Hit
 from web.deps import CurrentActor, ReadSession, ServicesDep
 from web.pages import render
 from web.review_view import STATES
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 PAGE = 50
 BEFORE, AFTER = 24, 60
 """Characters shown beside a hit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import Depends, File, Form, Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -19,8 +19,9 @@ from transcribe.word_list import ListRefused
 from web.deps import ReadSession, Services, ServicesDep, WriteSession, attempt, require
 from web.pages import Nav, render, see_other
 from web.routers.people import area_options
+from web.routing import Router
 
-router = APIRouter()
+router = Router()
 NAV = [Nav(40, "/words", N_("Local words"), vocabulary.RIGHT)]
 Teacher = Annotated[Actor, Depends(require(vocabulary.RIGHT))]
 SHOWN = 500

@@ -35,4 +35,4 @@ addEventListener("pageshow", () => {
   }
 });
 
-document.querySelector("[aria-invalid]")?.focus();
+(document.querySelector("[aria-invalid]") || document.querySelector(".has-error input"))?.focus();

@@ -7,6 +7,8 @@
 // A browser grants a site few connections, so all tabs share one stream: the tab that holds the
 // lock listens and tells the others. Without locks (old browsers) each tab listens by itself.
 
+import { put } from "./live-place.js";
+
 const LOST_AFTER_MS = 4000;
 const ASK_AGAIN_MS = 5000;
 const parts = () => [...document.querySelectorAll("[data-live]")];
@@ -14,7 +16,6 @@ const banner = document.getElementById("connection");
 const busy = new WeakMap(); // part -> "running" | "again"
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel("xiangyin-live") : null;
 let lostTimer = 0;
-let wasOpen = false;
 
 function say(text) {
   banner.hidden = !text;
@@ -55,9 +56,7 @@ async function refresh(part) {
 }
 
 function replace(part, html) {
-  if (part.dataset.liveText === html) return;
-  part.dataset.liveText = "";
-  part.innerHTML = html;
+  if (!put(part, html)) return;
   part.classList.remove("fresh");
   void part.offsetWidth; // restarts the animation
   part.classList.add("fresh");
@@ -72,18 +71,17 @@ function news(kind) {
   document.dispatchEvent(new CustomEvent("xiangyin:news", { detail: { kind } }));
 }
 
+// A page may ask for a part anew without any news: what only time changes.
+document.addEventListener("xiangyin:refresh", (event) => refresh(event.detail.part));
+
 // What the stream tells: {news: kind}, {opened: true}, {lost: true} or {signedOut: true}.
 function hear(told) {
   if (told.news) news(told.news);
   if (told.opened) {
-    if (wasOpen) parts().forEach(refresh); // news may have passed while nobody listened
-    wasOpen = true;
+    parts().forEach(refresh); // news may have passed while nobody listened, also since the page was made
     say("");
   }
-  if (told.lost) {
-    wasOpen = true;
-    say(document.body.dataset.lost);
-  }
+  if (told.lost) say(document.body.dataset.lost);
   if (told.signedOut) say(document.body.dataset.signedOut);
 }
 

@@ -1,0 +1,77 @@
+"""Why a report is urgent, and what became of ringing the duty phones for it, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cases.models import Report
+from core.errors import N_
+from hotline.models import CallRecord, DutyPhone, OutgoingCall
+
+BECAUSE = {
+    "fraud": N_("Just cheated of money (key 5)"),
+    "staff": N_("Whoever took it down said so"),
+    "api": N_("The program that sent it said so"),
+    "webhook": N_("The system that sent it said so"),
+}
+RESULTS = {
+    "taken": N_("took it over"),
+    "joined": N_("spoke with the caller"),
+    "no_trunk": N_("Not rung: the hotline has no line out"),
+    "limit": N_("Not rung: the hourly limit was reached"),
+    "killed": N_("The ringing was broken off"),
+}
+NOBODY = N_("Nobody took it")
+HELPED = ("taken", "joined")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One ringing of the duty phones. ``who``: the name of the phone that took it, or empty."""
+
+    good: bool
+    words: str
+    who: str
+    at: datetime
+
+
+def because(report: Report) -> str:
+    """Why it is urgent, as a sentence to translate; empty when it is not."""
+    reason = report.urgent_reason or ""
+    return BECAUSE.get(reason, reason)
+
+
+def rung_for(session: Session, report: Report) -> list[Rung]:
+    """What became of ringing the duty phones for the call of this report."""
+    rows = session.scalars(
+        sa.select(OutgoingCall)
+        .join(CallRecord, CallRecord.call_id == OutgoingCall.call_id)
+        .where(
+            CallRecord.report_id == report.id,
+            OutgoingCall.kind == "duty",
+            OutgoingCall.state == "done",
+        )
+        .order_by(OutgoingCall.requested_at)
+    )
+    return [_rung(session, row) for row in rows]
+
+
+def _rung(session: Session, row: OutgoingCall) -> Rung:
+    good = row.result in HELPED
+    words = RESULTS.get(row.result or "", NOBODY)
+    who = _who(session, row) if good else ""
+    return Rung(good, words, who, row.ended_at or row.requested_at)
+
+
+def _who(session: Session, row: OutgoingCall) -> str:
+    """The name of the duty phone that was answered last."""
+    for attempt in reversed(row.attempts or []):
+        kind, _, number = str(attempt["who"]).partition(":")
+        if kind == "duty" and attempt["cause"] == "answered" and number.isdecimal():
+            phone = session.get(DutyPhone, int(number))
+            return phone.name if phone is not None else ""
+    return ""

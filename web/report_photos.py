@@ -1,0 +1,101 @@
+"""Pictures that come with a report: made anew in a killable process, stored, linked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cases.models import Report, ReportPhoto
+from core import blobs
+from core.blobs import BlobStore
+from core.errors import N_, InvalidInput, ToolFailed
+from core.killable import Limits, run
+from core.types import Sha256
+from web import picture
+
+MB = 1_000_000
+MOST = 3
+MAX_MB = 15
+MEDIA_TYPE = "image/jpeg"
+_LIMITS = Limits(wall_s=30, cpu_s=20, memory_mb=1024, file_mb=20)
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A stored picture without hidden facts."""
+
+    sha256: Sha256
+    width_px: int
+    height_px: int
+
+
+def save(stream: BinaryIO, target: Path) -> Path:
+    """What a form brings, as a file; InvalidInput(field="photo") when it is too large."""
+    size = 0
+    with target.open("wb") as out:
+        while data := stream.read(MB):
+            size += len(data)
+            if size > MAX_MB * MB:
+                raise _too_large()
+            out.write(data)
+    return target
+
+
+def keep(store: BlobStore, source: Path, folder: Path) -> Photo:
+    """Make a plain JPEG of ``source`` and store it; InvalidInput(field="photo") for no picture."""
+    if source.stat().st_size > MAX_MB * MB:
+        raise _too_large()
+    target = folder / f"{source.name}.plain.jpg"
+    try:
+        done = run(
+            [sys.executable, "-m", "web.picture", source.resolve(), target],
+            limits=_LIMITS,
+            env={"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except ToolFailed:
+        raise _too_large() from None
+    if done.returncode == picture.NO_PICTURE:
+        raise InvalidInput(
+            N_("This is no picture that can be read. Take it anew, or choose a JPEG or PNG."),
+            field="photo",
+        )
+    if done.returncode != 0:
+        raise _too_large()
+    facts = json.loads(done.stdout)
+    return Photo(store.put_file(target), int(facts["width"]), int(facts["height"]))
+
+
+def attach(session: Session, store: BlobStore, report: Report, photos: Sequence[Photo]) -> None:
+    """Link pictures with a new report, in the caller's transaction."""
+    for photo in {one.sha256: one for one in photos}.values():
+        blobs.register(session, store, photo.sha256, MEDIA_TYPE)
+        session.add(
+            ReportPhoto(
+                report_id=report.id,
+                sha256=photo.sha256,
+                width_px=photo.width_px,
+                height_px=photo.height_px,
+            )
+        )
+
+
+def of_report(session: Session, report_id: int) -> list[ReportPhoto]:
+    """The pictures of a report."""
+    query = sa.select(ReportPhoto).where(ReportPhoto.report_id == report_id)
+    return list(session.scalars(query.order_by(ReportPhoto.sha256)))
+
+
+def _too_large() -> InvalidInput:
+    return InvalidInput(
+        N_("The picture is too large. Take a smaller one; at most %(limit_mb)d MB."),
+        field="photo",
+        params={"limit_mb": MAX_MB},
+    )

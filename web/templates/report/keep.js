@@ -1,0 +1,1 @@
+function xyKeep(){var k=document.getElementById("keep");if(!k)return;k.parentNode.className="c";k.onchange=function(){try{if(k.checked)localStorage.setItem("xy-number",k.value);else localStorage.removeItem("xy-number")}catch(e){}}}
