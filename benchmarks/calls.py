@@ -1,7 +1,9 @@
 """Calls by SIPp at the same time: is every frame of every recording exact, and what does it cost?
 
-10, 50 and 100 callers speak 8 s each and press #. The peer is a bare recorder that receives the
-same packets (see calls_bare). ``--quick``: 10 callers, judged by exactness alone.
+10, 50, 100 and twice 100 callers speak 8 s each and press #. The peer is a bare recorder that
+receives the same packets (see calls_bare). Then 100 call while an attacker sends malformed INVITEs
+and foreign RTP (see calls_fuzz). ``--quick``: 10 callers, then 10 under attack, judged by
+exactness alone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import harness, sipp, sounds
+from benchmarks import harness, machine, sipp, sounds
 from benchmarks.harness import Figure, Result
 
 SUBJECT = ("benchmarks.calls_subject",)
@@ -26,7 +28,13 @@ SIGNALLING = ("hotline", "signalling")
 PEER = ("benchmarks.calls_bare",)
 
 QUICK_CALLS = (10,)
-FULL_CALLS = (10, 50, 100)
+FULL_CALLS = (10, 50, 100, 200)
+BATCH = 100
+"""Calls at the same time; more come one batch after the other."""
+QUICK_ATTACK = (10, 95)
+FULL_ATTACK = (100, 950)
+"""Calls, and malformed INVITEs beside them."""
+MEDIA_PORTS = (20000, 20798)
 VOICE_S = 8.0
 FIRST_S = 0.4
 RAMP_S = 5.0
@@ -34,8 +42,6 @@ FOREIGN_SHARE_LIMIT = 0.15
 """More of the machine than this in other hands makes a full run's times meaningless."""
 PEER_EXACT = 0.95
 """A peer that does not do the same work is no measure of its cost."""
-
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def run(quick: bool, *, subject: Sequence[str] = SUBJECT) -> Result:
@@ -64,6 +70,16 @@ def run(quick: bool, *, subject: Sequence[str] = SUBJECT) -> Result:
             }
             if bare.exact_ratio < PEER_EXACT:
                 invalid = f"the peer recorded only {bare.exact_ratio:.0%} of {count} calls"
+    calls, invites = QUICK_ATTACK if quick else FULL_ATTACK
+    attacked = _round(calls, [tuple(subject), SIGNALLING], malformed_invites=invites)
+    figures |= {
+        "exact_frames_ratio_attacked": attacked.exact_ratio,
+        "failed_calls_attacked": calls - attacked.successful,
+        "malformed_invites": invites,
+        "cpu_s_per_call_attacked": round(attacked.cpu_s / calls, 4),
+        "clock_late_p99_ms_attacked": attacked.late_p99_ms,
+    }
+    foreign = max(foreign, attacked.foreign_share)
     figures["foreign_cpu_share"] = round(foreign, 3)
     if not quick and foreign > FOREIGN_SHARE_LIMIT:
         invalid = f"other programs used {foreign:.0%} of the machine; try again when it is quiet"
@@ -71,7 +87,7 @@ def run(quick: bool, *, subject: Sequence[str] = SUBJECT) -> Result:
 
 
 def _targets(quick: bool) -> dict[str, str]:
-    targets: dict[str, str] = {}
+    targets = {"exact_frames_ratio_attacked": "== 1", "failed_calls_attacked": "== 0"}
     for count in QUICK_CALLS if quick else FULL_CALLS:
         targets[f"exact_frames_ratio_{count}"] = "== 1"
         targets[f"failed_calls_{count}"] = "== 0"
@@ -91,18 +107,18 @@ class _Round:
     foreign_share: float
 
 
-def _round(count: int, modules: Sequence[Sequence[str]]) -> _Round:
+def _round(count: int, modules: Sequence[Sequence[str]], *, malformed_invites: int = 0) -> _Round:
     with tempfile.TemporaryDirectory(prefix="calls-") as name:
         folder = Path(name)
-        port = _free_port()
+        port = machine.free_port(socket.SOCK_DGRAM)
         processes = [_start(folder, port, module) for module in modules]
         try:
             time.sleep(1.0)
-            before = _busy_ticks()
+            before_s = machine.busy_s()
             cpu_before, began = _cpu_s(processes), time.monotonic()
-            outcome, sipp_cpu_s = _make_calls(folder, port, count)
+            successful, callers_cpu_s = _all_calls(folder, port, count, malformed_invites)
             own_s = _cpu_s(processes) - cpu_before
-            busy_s = (_busy_ticks() - before) / _TICKS_PER_S
+            busy_s = machine.busy_s() - before_s
             machine_s = (time.monotonic() - began) * len(os.sched_getaffinity(0))
         finally:
             for process in reversed(processes):
@@ -111,12 +127,16 @@ def _round(count: int, modules: Sequence[Sequence[str]]) -> _Round:
         stopped = _last_report(folder)
         return _Round(
             exact_ratio=_exact_ratio(folder / "takes", count),
-            successful=outcome.successful,
+            successful=successful,
             cpu_s=own_s,
             late_p99_ms=stopped.get("clock_late_p99_ms"),
             late_max_ms=stopped.get("clock_late_max_ms"),
-            foreign_share=max(0.0, busy_s - own_s - sipp_cpu_s) / machine_s,
+            foreign_share=max(0.0, busy_s - own_s - callers_cpu_s) / machine_s,
         )
+
+
+def _cpu_s(processes: Sequence[subprocess.Popen[str]]) -> float:
+    return sum(machine.cpu_s(process.pid) for process in processes)
 
 
 def _start(folder: Path, port: int, module: Sequence[str]) -> subprocess.Popen[str]:
@@ -124,6 +144,10 @@ def _start(folder: Path, port: int, module: Sequence[str]) -> subprocess.Popen[s
         **{key: value for key, value in os.environ.items() if not key.startswith("XIANGYIN_")},
         "XIANGYIN_DATA_DIR": str(folder),
         "XIANGYIN_SIP_PORT": str(port),
+        "XIANGYIN_CALL_CAP": "400",
+        "XIANGYIN_SIP_CALLS_PER_MINUTE": "60000",
+        "XIANGYIN_RTP_PORT_FIRST": str(MEDIA_PORTS[0]),
+        "XIANGYIN_RTP_PORT_LAST": str(MEDIA_PORTS[1]),
     }
     with (folder / "processes.log").open("a") as log:
         process = subprocess.Popen(
@@ -138,20 +162,32 @@ def _start(folder: Path, port: int, module: Sequence[str]) -> subprocess.Popen[s
     return process
 
 
-def _make_calls(folder: Path, port: int, count: int) -> tuple[sipp.Outcome, float]:
+def _all_calls(folder: Path, port: int, count: int, invites: int) -> tuple[int, float]:
+    """Successful calls, and the CPU seconds of those who made and attacked them."""
     spoken = sipp.Sound(FIRST_S, sounds.voice(VOICE_S).tobytes())
     hash_key = sipp.KeyPress(FIRST_S + VOICE_S + 0.4, "#")
-    capture = sipp.write_capture(
-        folder / "caller.pcap", "PCMA", [spoken, hash_key], hash_key.at_s + 0.4
-    )
+    total_s = hash_key.at_s + 0.4
+    capture = sipp.write_capture(folder / "caller.pcap", "PCMA", [spoken, hash_key], total_s)
     body = sipp.invite() + sipp.play(capture) + sipp.wait_for_bye(30)
     before = os.times()
-    outcome = sipp.make_calls(
-        folder, body, ("127.0.0.1", port), calls=count, rate=count / RAMP_S, timeout_s=60
-    )
+    attacker = _attack(port, invites, RAMP_S + total_s) if invites else None
+    successful = 0
+    for first in range(0, count, BATCH):
+        calls = min(BATCH, count - first)
+        outcome = sipp.make_calls(
+            folder, body, ("127.0.0.1", port), calls=calls, rate=calls / RAMP_S, timeout_s=60
+        )
+        successful += outcome.successful
+    if attacker is not None and attacker.wait(60) != 0:
+        raise RuntimeError("the attacker failed")
     after = os.times()
     spent = after.children_user + after.children_system
-    return outcome, spent - before.children_user - before.children_system
+    return successful, spent - before.children_user - before.children_system
+
+
+def _attack(port: int, invites: int, seconds: float) -> subprocess.Popen[bytes]:
+    arguments = [port, *MEDIA_PORTS, invites, seconds]
+    return subprocess.Popen([sys.executable, "-m", "benchmarks.calls_fuzz", *map(str, arguments)])
 
 
 def _exact_ratio(takes: Path, count: int) -> float:
@@ -165,25 +201,3 @@ def _last_report(folder: Path) -> dict[str, Figure]:
     lines = (folder / "processes.log").read_text(encoding="utf-8").splitlines()
     reports = [json.loads(line) for line in lines if '"telephony stopped"' in line]
     return reports[-1] if reports else {}
-
-
-def _cpu_s(processes: Sequence[subprocess.Popen[str]]) -> float:
-    return sum(_process_ticks(process.pid) for process in processes) / _TICKS_PER_S
-
-
-def _process_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def _busy_ticks() -> int:
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _wait, irq, softirq = map(int, fields[:7])
-    return user + nice + system + irq + softirq
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -19,6 +19,9 @@ class RecordOnly:
     def prompt_paths(self) -> list[Path]:
         return []
 
+    def turned_away(self, caller: str, called: str) -> None:
+        """Nobody is phoned back here."""
+
     async def converse(self, call: Call) -> None:
         await call.answer()
         call.record(self._folder / f"{call.call_id}.pcm", limit_s=120, silence_s=30)

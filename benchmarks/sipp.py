@@ -49,7 +49,7 @@ m=audio [auto_media_port] RTP/AVP {types}
 a={direction}
 """
 
-_OPTIONAL = '  <recv response="100" optional="true"/>\n  <recv response="180" optional="true"/>\n'
+PROVISIONAL = '  <recv response="100" optional="true"/>\n  <recv response="180" optional="true"/>\n'
 
 _CONFIRM = """  <send><![CDATA[
 
@@ -74,7 +74,8 @@ _MAPS = {
 }
 
 
-def _sdp(types: Sequence[int], direction: str, version: int) -> str:
+def description(types: Sequence[int], direction: str = "sendrecv", version: int = 1) -> str:
+    """A body: what SIPp offers, or answers to an offer."""
     return _SDP.format(
         version=version,
         types=" ".join(map(str, types)),
@@ -83,7 +84,8 @@ def _sdp(types: Sequence[int], direction: str, version: int) -> str:
     )
 
 
-def _request(method: str, sequence: int, rest: str, *, in_dialog: bool) -> str:
+def request(method: str, sequence: int, rest: str, *, in_dialog: bool) -> str:
+    """A step that sends a request; ``rest`` is further headers and the body."""
     to = "[last_To:]" if in_dialog else "To: <sip:hotline@[remote_ip]:[remote_port]>"
     return _REQUEST.format(
         retransmit="" if method == "ACK" else ' retrans="500"',
@@ -93,14 +95,14 @@ def _request(method: str, sequence: int, rest: str, *, in_dialog: bool) -> str:
     )
 
 
-_EMPTY = "Content-Length: 0\n"
+EMPTY = "Content-Length: 0\n"
 
 
 def invite(types: Sequence[int] = (8, EVENT_TYPE), *, expect: int = 200) -> str:
     """Offer ``types`` and expect the final answer ``expect``."""
-    parts = [_request("INVITE", 1, _sdp(types, "sendrecv", 1), in_dialog=False), _OPTIONAL]
+    parts = [request("INVITE", 1, description(types, "sendrecv", 1), in_dialog=False), PROVISIONAL]
     parts.append(f'  <recv response="{expect}" rtd="true"/>\n')
-    return "".join([*parts, _request("ACK", 1, _EMPTY, in_dialog=True)])
+    return "".join([*parts, request("ACK", 1, EMPTY, in_dialog=True)])
 
 
 def play(capture: Path) -> str:
@@ -115,18 +117,18 @@ def pause(seconds: float) -> str:
 
 def change(direction: str, sequence: int) -> str:
     """Offer another direction within the call, such as "sendonly" to hold it."""
-    offer = _sdp((8, EVENT_TYPE), direction, sequence)
+    offer = description((8, EVENT_TYPE), direction, sequence)
     return (
-        _request("INVITE", sequence, offer, in_dialog=True)
-        + _OPTIONAL
+        request("INVITE", sequence, offer, in_dialog=True)
+        + PROVISIONAL
         + '  <recv response="200"/>\n'
-        + _request("ACK", sequence, _EMPTY, in_dialog=True)
+        + request("ACK", sequence, EMPTY, in_dialog=True)
     )
 
 
 def hang_up(sequence: int = 2) -> str:
     """End the call from the caller's side."""
-    return _request("BYE", sequence, _EMPTY, in_dialog=True) + '  <recv response="200"/>\n'
+    return request("BYE", sequence, EMPTY, in_dialog=True) + '  <recv response="200"/>\n'
 
 
 def wait_for_bye(limit_s: float = 60) -> str:
@@ -137,12 +139,12 @@ def wait_for_bye(limit_s: float = 60) -> str:
 def cancel(after_s: float) -> str:
     """A whole scenario body: ring, then give up."""
     return (
-        _request("INVITE", 1, _sdp((8, EVENT_TYPE), "sendrecv", 1), in_dialog=False)
+        request("INVITE", 1, description((8, EVENT_TYPE), "sendrecv", 1), in_dialog=False)
         + '  <recv response="100"/>\n'
         + pause(after_s)
-        + _request("CANCEL", 1, _EMPTY, in_dialog=False).replace("[branch]", "[branch-3]")
+        + request("CANCEL", 1, EMPTY, in_dialog=False).replace("[branch]", "[branch-3]")
         + '  <recv response="200"/>\n  <recv response="487"/>\n'
-        + _request("ACK", 1, _EMPTY, in_dialog=True).replace("[branch]", "[branch-6]")
+        + request("ACK", 1, EMPTY, in_dialog=True).replace("[branch]", "[branch-6]")
     )
 
 

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import machine
+from benchmarks.machine import free_port
 from core.blobs import BlobStore
 from core.sealed import Sealer
 from core.settings import Settings
@@ -22,14 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "var" / "bench" / "town"
 START_S, SETTLE_S = 180.0, 60.0
 QUIET_S, QUIET_SHARE = 2.0, 0.1
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    """A port nobody uses this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+LANGUAGE = "zh_CN"
+"""One is enough for a caller who presses keys, and another would be spoken beside the measuring."""
 
 
 class Town:
@@ -46,6 +42,7 @@ class Town:
             "XIANGYIN_GUIDE_PORT": str(free_port(socket.SOCK_STREAM)),
             "XIANGYIN_MQTT_PORT": str(free_port(socket.SOCK_STREAM)),
             "XIANGYIN_SIP_PORT": str(self.sip_port),
+            "XIANGYIN_HOTLINE_LANGUAGES": LANGUAGE,
             "XIANGYIN_RTP_PORT_FIRST": "41000",
             "XIANGYIN_RTP_PORT_LAST": "41198",
             **settings,
@@ -55,8 +52,8 @@ class Town:
 
     def start(self) -> None:
         """Start and wait for the summary; RuntimeError with the output when it does not come."""
-        spoken = Settings(data_dir=CACHE)
-        prompts.prepare(spoken)
+        spoken = Settings(data_dir=CACHE, hotline_languages=LANGUAGE)
+        prompts.prepare(spoken, _say_progress)
         shutil.copytree(
             spoken.folder("prompts"), self.settings.folder("prompts"), dirs_exist_ok=True
         )
@@ -103,11 +100,11 @@ class Town:
         """Processor time of all its processes, those that ended included."""
         if self._process is None:
             return 0.0
-        return sum(_ticks(pid) for pid in _tree(self._process.pid)) / _TICKS_PER_S
+        return machine.cpu_s(self._process.pid)
 
     def caller_hash(self, number: str) -> str:
         """How the reports of a caller are marked."""
-        return Sealer.from_settings(self.settings).keyed_hash("caller", number)
+        return Sealer.from_settings(self.settings).caller_hash(number)
 
     def sound_path(self, sha256: str) -> Path:
         """A stored sound."""
@@ -119,31 +116,7 @@ class Town:
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
 
 
-def busy_s() -> float:
-    """Processor time the whole machine has spent."""
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _wait, irq, softirq = map(int, fields[:7])
-    return (user + nice + system + irq + softirq) / _TICKS_PER_S
-
-
-def _tree(root: int) -> list[int]:
-    """``root`` and everything below it."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, IndexError):
-            continue
-        parents.setdefault(parent, []).append(int(stat.parent.name))
-    found = [root]
-    for pid in found:
-        found += parents.get(pid, [])
-    return found
-
-
-def _ticks(pid: int) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0
-    return sum(int(field) for field in fields[11:15])  # its own, and its children's that ended
+def _say_progress(done: int, missing: int, _prompt: str) -> None:
+    """The first run speaks for minutes on a busy machine; nobody shall think that it hangs."""
+    if done % 20 == 0:
+        print(f"speaking prompts once: {done} of {missing}", file=sys.stderr, flush=True)
