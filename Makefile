@@ -1,4 +1,4 @@
 # Thin aliases; machines without make use python3 bootstrap.py directly.
-.PHONY: run test lint bench setup model
-run test lint bench setup model:
+.PHONY: run test lint bench setup model player
+run test lint bench setup model player:
 	@python3 bootstrap.py $@ $(ARGS)

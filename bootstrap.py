@@ -5,6 +5,7 @@
     python3 bootstrap.py lint    ruff, mypy, import-linter
     python3 bootstrap.py bench   all benchmarks, table in var/bench/
     python3 bootstrap.py model   make the starter speech model from nothing (transcribe/starter)
+    python3 bootstrap.py player  the village player as a wheel with its unit, for a stick
     python3 bootstrap.py setup   set up only
 
 Needs neither pip, venv, make nor root. pip's and uv's index settings are honoured.
@@ -37,6 +38,11 @@ COUNTERPARTS = {  # program -> Debian package
     "certutil": "libnss3-tools",
     "openssl": "openssl",
     "fstcompose": "libfst-tools",
+    "fail2ban-regex": "fail2ban",
+    "dovecot": "dovecot-imapd",
+    "pulseaudio": "pulseaudio",
+    "snapserver": "snapserver",
+    "snapclient": "snapclient",
 }
 TOOL_ENVIRONMENT = {
     "UV_PYTHON_DOWNLOADS": "never",
@@ -45,7 +51,7 @@ TOOL_ENVIRONMENT = {
 }
 WHOLE_SUITE = ("-n", "3", "--dist", "loadfile", "--durations", "25")
 """Most tests wait for processes and calls: three at a time fit two cores."""
-LIBRARIES = ("libportaudio2", "fonts-noto-cjk")
+LIBRARIES = ("libportaudio2", "libasound2-plugins", "fonts-noto-cjk")
 
 
 def say(text: str) -> None:
@@ -168,6 +174,23 @@ def set_up_training() -> None:
         fail(problem.text)
 
 
+def pack_player(folder: Path) -> None:
+    """What whoever drives to a village takes along."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(ROOT / "edge" / "build", ignore_errors=True)  # may hold modules of yesterday
+    run([uv(SETUP_STATE), "build", "--quiet", "--wheel", "--out-dir", str(folder), "edge"],
+        UV_DEFAULT_INDEX=index_url())  # fmt: skip
+    (folder / ".gitignore").unlink(missing_ok=True)
+    for needed in (
+        ROOT / "deploy" / "xiangyin-player.service",
+        ROOT / "docs" / "village-player.md",
+    ):
+        shutil.copy(needed, folder)
+    say(f"for the stick: {folder}")
+    for file in sorted(folder.iterdir()):
+        print(f"  {file.name}")
+
+
 def replace_by(*command: str) -> None:
     """Become ``command``, so that Ctrl-C and exit codes are its own."""
     os.chdir(ROOT)
@@ -196,6 +219,8 @@ def main(arguments: list[str]) -> None:
         set_up()
         set_up_training()
         replace_by(str(PYTHON), "-m", "transcribe.starter", "build", *rest)
+    elif verb == "player":
+        pack_player(SETUP_STATE.parent / "player")
     elif verb == "setup":
         set_up(*rest)
     else:

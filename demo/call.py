@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from core import settings as core_settings
 from core.errors import N_, Unavailable
-from demo.phone import CallResult, Press, Say, Step, Wait, WaitQuiet, place_call
+from demo.phone import CallResult, Press, Say, Step, Wait, WaitQuiet, WaitVoice, place_call
 from hotline import prompts
 from recordings import sound, speech
 
@@ -30,11 +30,21 @@ _PAUSE_S = 1.2
 _ALIKE = 0.9
 Samples = npt.NDArray[np.float64]
 
+
+def _agreeing(key: str) -> list[Step]:
+    """Report, agree by ``key``, no village (or no explanations), then wait for the beep.
+
+    Each key answers a voice: one that is pressed while the hotline looks something up is lost.
+    """
+    keys = [step for digit in ("1", key, "#") for step in (WaitVoice(), Press(digit))]
+    return [*keys, WaitQuiet(_PAUSE_S)]
+
+
 _ROADS: dict[Road, list[Step]] = {
-    "key": [Wait(1.5), Press("1"), Wait(1.0), Press("1"), WaitQuiet(_PAUSE_S)],
-    "confidential": [Wait(1.5), Press("1"), Wait(1.0), Press("2"), WaitQuiet(_PAUSE_S)],
-    "speech": [Wait(1.5), Press("1"), WaitQuiet(_PAUSE_S)],
-    "fraud": [Wait(1.5), Press("5"), WaitQuiet(_PAUSE_S)],
+    "key": _agreeing("1"),
+    "confidential": _agreeing("2"),
+    "speech": [WaitVoice(), Press("1"), WaitQuiet(_PAUSE_S)],
+    "fraud": [WaitVoice(), Press("5"), WaitQuiet(_PAUSE_S)],
 }
 
 
@@ -52,7 +62,7 @@ def call(
     "ended_by" ("them": the hotline said goodbye)}.
     """
     pcm = _spoken(text)
-    script = [*_ROADS[consent], Say(), Wait(0.5), Press("#")]
+    script = [*_ROADS[consent], Say(), Wait(0.5), Press("#"), WaitVoice(), Press("1")]
     result = asyncio.run(
         place_call(
             target,

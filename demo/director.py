@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from broadcast import players
+from broadcast import players, village_map
 from broadcast.models import Player
 from core import auth
 from core.auth import Actor
@@ -24,7 +24,7 @@ from core.errors import XiangyinError
 from core.models import User
 from core.settings import Settings
 from core.supervisor import ChildSpec
-from demo import people, town
+from demo import people, phones, town
 from recordings import approval, ingest, programmes
 from recordings.models import Episode, Programme
 from schedule import slots
@@ -51,6 +51,9 @@ def prepare(config: Settings, say: Callable[[str], None]) -> list[ChildSpec]:
         town.seed_areas(session)
     with database.write() as session:
         people.seed(session, config)
+        phones.seed(session, config)
+        if not village_map.file_of(config).is_file():
+            village_map.keep(session, _actor(session, "admin"), config, town.MAP.read_bytes())
     specs = []
     for village in town.villages()[:LOUD_VILLAGES]:
         home = config.folder("demo", "players") / village.report_code
@@ -81,6 +84,11 @@ def _enrol(database: Database, config: Settings, village: town.Village, home: Pa
     address = f"{scheme}://localhost:{config.web_port}"
     command = [sys.executable, "-m", "edge", "enrol", code, "--server", address, *trust]
     subprocess.run([*command, "--home", str(home)], check=True, stdout=subprocess.DEVNULL)
+    with database.write() as session:
+        admin = _actor(session, "admin")
+        for waiting in players.waiting_for_approval(session, admin):
+            if waiting.area_code == village.code:
+                players.approve(session, admin, waiting.id)
     (home / "settings.toml").write_text(PLAYER_SETTINGS, encoding="utf-8")
 
 

@@ -34,6 +34,17 @@ class WaitQuiet:
 
 
 @dataclass(frozen=True)
+class WaitVoice:
+    """Listen until the other side speaks, at most ``limit_s``.
+
+    What was said when a key was pressed is over after ``settle_s``: the voice is the answer to it.
+    """
+
+    settle_s: float = 0.4
+    limit_s: float = 20.0
+
+
+@dataclass(frozen=True)
 class Press:
     """Press one key (0-9, * or #)."""
 
@@ -60,7 +71,9 @@ class WaitFor:
     event: asyncio.Event
 
 
-Step = Wait | WaitQuiet | WaitFor | Press | Say | Vanish
+Step = Wait | WaitQuiet | WaitVoice | WaitFor | Press | Say | Vanish
+SPEAKS_S = 0.1
+"""Somebody who was silent for longer than this does not speak at the moment."""
 
 
 @dataclass
@@ -175,6 +188,11 @@ async def _follow(script: Sequence[Step], sound: Sound, pcm8k: bytes) -> None:
         elif isinstance(step, WaitQuiet):
             sound.quiet_s, until = 0.0, time.monotonic() + step.limit_s
             while sound.quiet_s < step.seconds and time.monotonic() < until:
+                await asyncio.sleep(FRAME_S)
+        elif isinstance(step, WaitVoice):
+            until = time.monotonic() + step.limit_s
+            await asyncio.sleep(step.settle_s)
+            while sound.quiet_s > SPEAKS_S and time.monotonic() < until:
                 await asyncio.sleep(FRAME_S)
         else:
             sound.muted = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +21,27 @@ from tests import counterparts
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
+CLIPS = Path(os.environ.get("XIANGYIN_TEST_CLIPS", ROOT.parent / "shared" / "clips"))
+"""Recordings of people, which are not part of the repository; tests skip without them."""
 migrate.import_all_models()
+_SWEPT = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole run, workers and servers too, one temporary folder to be swept away."""
+    if hasattr(config, "workerinput"):
+        return  # a worker has the folder from who started it
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path is kept
+    folder = Path(tempfile.mkdtemp(prefix="xy-"))
+    folder.chmod(0o711)  # PostgreSQL runs as a user of its own
+    config.stash[_SWEPT] = folder
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Sweep away what servers that were killed have left."""
+    if _SWEPT in config.stash:
+        shutil.rmtree(config.stash[_SWEPT], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

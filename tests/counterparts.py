@@ -17,6 +17,10 @@ PROGRAMS = {
     "chromium": "chromium",
     "faketime": "faketime",
     "openfst": "fstcompose",
+    "fail2ban": "fail2ban-regex",
+    "dovecot": "dovecot",
+    "pulseaudio": "pulseaudio",
+    "snapcast": "snapserver",
 }
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from core.settings import Settings
 from demo.call import heard_reference
-from demo.phone import CallResult, Press, Say, Step, Wait, WaitQuiet, place_call
+from demo.phone import CallResult, Press, Say, Step, Wait, WaitQuiet, WaitVoice, place_call
 from hotline import prompts
 from tests.road.town import Town
 
 VOICE_S = 4
-REPORT: list[Step] = [
-    Wait(1.5), Press("1"), Wait(1.0), Press("1"), WaitQuiet(1.2), Say(), Wait(0.5), Press("#"),
+TO_THE_BEEP: list[Step] = [
+    WaitVoice(), Press("1"), WaitVoice(), Press("1"), WaitVoice(), Press("#"), WaitQuiet(1.2),
 ]  # fmt: skip
+"""Report, consent, no village (or no explanations)."""
+REPORT: list[Step] = [*TO_THE_BEEP, Say(), Wait(0.5), Press("#"), WaitVoice(), Press("1")]
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,17 @@ async def phone_soon(
         )
     )
     return [Answer(result, heard_reference(result.heard, spoken)[0]) for result in results]
+
+
+def alike(heard: bytes, prompt: Path) -> float:
+    """How like ``prompt`` (0-1) the part of what was heard is that fits it best."""
+    with wave.open(str(prompt), "rb") as opened:
+        clip = np.frombuffer(opened.readframes(opened.getnframes()), "<i2").astype(float)
+    samples = np.frombuffer(heard, "<i2").astype(float)
+    if len(samples) < len(clip):
+        return 0.0
+    size = 1 << (len(samples) + len(clip)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(samples, size) * np.conj(np.fft.rfft(clip, size)), size)
+    energy = np.concatenate(([0.0], np.cumsum(samples**2)))
+    windows = energy[len(clip) :] - energy[: -len(clip)]
+    return float(np.max(product[: len(windows)] / np.sqrt(np.maximum(windows, 1) * (clip @ clip))))

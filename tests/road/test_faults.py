@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from demo.phone import Press, Say, Step, Wait, WaitQuiet
+from demo.phone import Press, Say, Step, Wait
 from recordings import sound, speech
 from tests.postgres import Postgres
-from tests.road.callers import REPORT, phone, phone_soon
+from tests.road.callers import TO_THE_BEEP, phone, phone_soon
 from tests.road.town import Town, report_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -115,7 +115,7 @@ def test_killed_signalling_lets_the_call_finish_its_recording(town: Town, voice:
 def test_killed_telephony_keeps_what_was_said_until_then(town: Town, tmp_path: Path) -> None:
     before = {report["reference_no"] for report in reports(town)}
     long_voice = spoken(LONG_TALK, tmp_path)
-    script: list[Step] = [*REPORT[:5], Say(), Wait(1.0), Press("#")]
+    script: list[Step] = [*TO_THE_BEEP, Say(), Wait(1.0), Press("#")]
 
     async def scene() -> Any:
         call = asyncio.create_task(phone_soon(town, long_voice, 1, script))
@@ -200,15 +200,15 @@ def test_a_full_disk_is_apologised_for_and_keeps_what_was_said(
     tmp_path: Path, voice: bytes
 ) -> None:
     town = Town("--demo")
-    spool = town.folder / "hotline"
-    spool.mkdir()
+    spool = town.folder / "hotline" / "spool"
+    spool.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(spool)], check=True)
     try:
         town.start()
         long_voice = spoken(LONG_TALK, tmp_path)
         used = sum(path.stat().st_size for path in spool.rglob("*") if path.is_file())
         (spool / "filler").write_bytes(bytes(512 * 1024 - used - 130_000))
-        script: list[Step] = [*REPORT[:4], WaitQuiet(1.2), Say(), Wait(6.0)]
+        script: list[Step] = [*TO_THE_BEEP, Say(), Wait(6.0)]
         [answer] = phone(town, long_voice, 1, script)
         (spool / "filler").unlink()
         [report] = wait_for(lambda: reports(town), "the report did not arrive", 90)

@@ -43,6 +43,7 @@ class Town:
             "XIANGYIN_GUIDE_PORT": str(self.guide_port),
             "XIANGYIN_MQTT_PORT": str(self.mqtt_port),
             "XIANGYIN_SIP_PORT": str(self.sip_port),
+            "XIANGYIN_HOTLINE_LANGUAGES": "zh_CN",
             "XIANGYIN_RTP_PORT_FIRST": str(first),
             "XIANGYIN_RTP_PORT_LAST": str(first + 398),
             **settings,
