@@ -49,8 +49,6 @@ TOOL_ENVIRONMENT = {
     "UV_SYSTEM_CERTS": "1",  # offices whose proxy has a certificate of its own
     "NODE_USE_SYSTEM_CA": "1",
 }
-WHOLE_SUITE = ("-n", "3", "--dist", "loadfile", "--durations", "25")
-"""Most tests wait for processes and calls: three at a time fit two cores."""
 LIBRARIES = ("libportaudio2", "libasound2-plugins", "fonts-noto-cjk")
 
 
@@ -207,7 +205,7 @@ def main(arguments: list[str]) -> None:
         set_up("dev")
         install_counterparts()
         os.environ["XIANGYIN_UV"] = uv(SETUP_STATE)  # for tests that install the player's wheel
-        replace_by(str(PYTHON), "-m", "pytest", *(rest or WHOLE_SUITE))
+        replace_by(str(PYTHON), "-m", *(("pytest", *rest) if rest else ("tests.suite",)))
     elif verb == "lint":
         set_up("dev")
         replace_by(str(PYTHON), "-m", "tests.lint", *rest)

@@ -181,10 +181,12 @@ async def _follow(script: Sequence[Step], sound: Sound, pcm8k: bytes) -> None:
         elif isinstance(step, WaitFor):
             await step.event.wait()
         elif isinstance(step, Press):
-            await asyncio.sleep(sound.press(step.key))
+            sound.press(step.key)
+            await sound.all_sent()
         elif isinstance(step, Say):
             end = None if step.end_s is None else int(step.end_s * 8000) * 2
-            await asyncio.sleep(sound.say(pcm8k[int(step.start_s * 8000) * 2 : end]))
+            sound.say(pcm8k[int(step.start_s * 8000) * 2 : end])
+            await sound.all_sent()
         elif isinstance(step, WaitQuiet):
             sound.quiet_s, until = 0.0, time.monotonic() + step.limit_s
             while sound.quiet_s < step.seconds and time.monotonic() < until:

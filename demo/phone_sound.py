@@ -12,7 +12,7 @@ from hotline.sip.g711 import Codec
 
 FRAME_S = 0.02
 EVENT_TYPE = 101
-KEY_PACKETS, KEY_END_PACKETS = 5, 3
+KEY_PACKETS, KEY_END_PACKETS, KEY_PAUSE_PACKETS = 5, 3, 3
 LOUD = 600
 """Samples above this are something to listen to (of 32767)."""
 
@@ -40,7 +40,7 @@ class Sound:
         self._type = payload_type
         self._stream = rtp.Stream()
         self._frames: deque[bytes] = deque()
-        self._key: tuple[int, int] | None = None
+        self._keys: deque[bytes] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._target: tuple[str, int] = ("", 0)
 
@@ -55,16 +55,27 @@ class Sound:
         port: int = self._transport.get_extra_info("sockname")[1]
         return port
 
-    def say(self, pcm: bytes) -> float:
-        """Queue sound; how many seconds it lasts."""
-        frames = g711.frames(self.codec, pcm)
-        self._frames.extend(frames)
-        return len(frames) * FRAME_S
+    def say(self, pcm: bytes) -> None:
+        """Queue sound."""
+        self._frames.extend(g711.frames(self.codec, pcm))
 
-    def press(self, key: str) -> float:
-        """Press a key now; how many seconds it takes."""
-        self._key = (rtp.KEYS.index(key), 0)
-        return (KEY_PACKETS + KEY_END_PACKETS) * FRAME_S + 0.06
+    def press(self, key: str) -> None:
+        """Queue a key and the pause after it."""
+        event = rtp.KEYS.index(key)
+        for sent in range(KEY_PACKETS + KEY_END_PACKETS):
+            ended = 0x80 if sent >= KEY_PACKETS else 0
+            duration = min(sent + 1, KEY_PACKETS) * g711.FRAME_SAMPLES
+            self._keys.append(struct.pack("!BBH", event, ended | 10, duration))
+        self._keys.extend([b""] * KEY_PAUSE_PACKETS)
+
+    async def all_sent(self) -> None:
+        """Wait until all that was queued has left.
+
+        Counted in packets, not by the clock: on a machine that stalls, the next key would else cut
+        off this one.
+        """
+        while self._keys or self._frames:
+            await asyncio.sleep(FRAME_S)
 
     async def run(self, target: tuple[str, int]) -> None:
         """Send and listen until cancelled."""
@@ -90,22 +101,16 @@ class Sound:
         if self._transport is None:
             return
         self.sent_at_s = time.monotonic()
-        if self._key is not None:
-            self._send_key(self._transport, *self._key)
+        if self._keys and (key := self._keys.popleft()):
+            self._send_key(self._transport, key)
             return
         frame = self._frames.popleft() if self._frames else g711.SILENCE[self.codec]
         packet = self._stream.packet(self._type, frame, g711.FRAME_SAMPLES)
         self._transport.sendto(packet, self._target)
 
-    def _send_key(self, transport: asyncio.DatagramTransport, event: int, sent: int) -> None:
-        ended = sent >= KEY_PACKETS
-        duration = min(sent + 1, KEY_PACKETS) * g711.FRAME_SAMPLES
-        payload = struct.pack("!BBH", event, (0x80 if ended else 0) | 10, duration)
+    def _send_key(self, transport: asyncio.DatagramTransport, payload: bytes) -> None:
         transport.sendto(self._stream.packet(EVENT_TYPE, payload, 0), self._target)
-        if sent + 1 < KEY_PACKETS + KEY_END_PACKETS:
-            self._key = (event, sent + 1)
-        else:
-            self._key = None
+        if not self._keys[0]:  # the last of this press: its time has passed
             self._stream.skip((KEY_PACKETS + KEY_END_PACKETS) * g711.FRAME_SAMPLES)
 
     def close(self) -> None:
