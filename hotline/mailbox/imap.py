@@ -12,7 +12,6 @@ import re
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +42,9 @@ _HEAD = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)
 _UID, _SIZE = re.compile(rb"UID (\d+)"), re.compile(rb"RFC822\.SIZE (\d+)")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 log = structlog.get_logger("hotline.mailbox")
+
+DAMAGED = (ValueError, IndexError, TypeError)
+"""What imaplib raises at an answer that makes no sense."""
 
 imaplib.Commands.setdefault("ID", ("NONAUTH", "AUTH", "SELECTED"))
 
@@ -76,6 +78,7 @@ class ImapReader:
         self._server: imaplib.IMAP4_SSL | None = None
         self._done: set[tuple[str, int]] = set()
         self._patience = Patience(WAIT_S)
+        self._heads_at_once = HEADS_AT_ONCE
 
     def run_forever(self) -> None:
         """Read every 30 seconds until ``stop``; after failures less and less often."""
@@ -103,7 +106,7 @@ class ImapReader:
             self._hang_up()
             self._condition.has_problem(error.code, error.why)
             raise
-        except (imaplib.IMAP4.error, ValueError, IndexError, TypeError) as error:
+        except (imaplib.IMAP4.error, *DAMAGED) as error:
             self._hang_up()
             self._condition.has_problem("protocol", str(error)[:200])
             raise CannotRead("protocol", str(error)[:200]) from error
@@ -136,7 +139,7 @@ class ImapReader:
         self._done &= there
         self._patience.keep(there)
         fresh = sorted(uid for _, uid in there - self._done if self._patience.is_due((age, uid)))
-        heads = list(_heads(server, fresh))
+        heads = self._heads(server, fresh, age)
         # what breaks the line comes last: it is due again whenever the mailbox is
         heads.sort(key=lambda head: (self._patience.failures((age, head.uid)), head.uid))
         dealt_with = 0
@@ -145,6 +148,27 @@ class ImapReader:
                 break
             dealt_with += self._try_one(server, head, (age, head.uid))
         return dealt_with
+
+    def _heads(self, server: imaplib.IMAP4_SSL, uids: list[int], age: str) -> list[Head]:
+        """What is asked for at once fails at once: then one by one, until all were given."""
+        found: list[Head] = []
+        at_once, is_whole = self._heads_at_once, True
+        for start in range(0, len(uids), at_once):
+            some = uids[start : start + at_once]
+            try:
+                found += _heads(server, some)
+            except (imaplib.IMAP4.error, OSError, *DAMAGED) as error:
+                if len(some) > 1:
+                    self._heads_at_once = 1
+                    raise
+                self._patience.failed((age, some[0]))
+                if isinstance(error, imaplib.IMAP4.abort | OSError):
+                    raise
+                is_whole = False
+                log.error("the head of a mail was not given", uid=some[0], error=repr(error)[:200])
+        if is_whole:
+            self._heads_at_once = HEADS_AT_ONCE
+        return found
 
     def _try_one(self, server: imaplib.IMAP4_SSL, head: Head, mail: tuple[str, int]) -> int:
         """Mails dealt with; one that fails, or breaks the line, has its own time to try again."""
@@ -247,14 +271,14 @@ class ImapReader:
                 server.shutdown()
 
 
-def _heads(server: imaplib.IMAP4_SSL, uids: list[int]) -> Iterator[Head]:
-    for start in range(0, len(uids), HEADS_AT_ONCE):
-        some = ",".join(str(uid) for uid in uids[start : start + HEADS_AT_ONCE])
-        for part in _checked(server.uid("FETCH", some, _HEAD)):
-            if isinstance(part, tuple):
-                uid, size = _UID.search(part[0]), _SIZE.search(part[0])
-                if uid and size:
-                    yield Head(int(uid[1]), int(size[1]), mails.key_of(part[1]))
+def _heads(server: imaplib.IMAP4_SSL, uids: list[int]) -> list[Head]:
+    found = []
+    for part in _checked(server.uid("FETCH", ",".join(map(str, uids)), _HEAD)):
+        if isinstance(part, tuple):
+            uid, size = _UID.search(part[0]), _SIZE.search(part[0])
+            if uid and size:
+                found.append(Head(int(uid[1]), int(size[1]), mails.key_of(part[1])))
+    return found
 
 
 def _checked(answer: tuple[str, list[Any]]) -> list[Any]:

@@ -160,6 +160,7 @@ class OutgoingClerk:
             entering.finish(session, order_id, result, ended_at=utc_now())
 
     def _end_lost(self) -> None:
+        """Orders without a file; and those whose file outlived every call and was never entered."""
         now = utc_now()
         with self._database.read() as session:
             rows = session.execute(
@@ -168,9 +169,10 @@ class OutgoingClerk:
                 )
             ).all()
         for order_id, state, expires_at in rows:
-            if self._ledger.knows(order_id):
+            was_taken = self._ledger.knows(order_id)
+            if was_taken and now < expires_at + KEEP:
                 continue  # telephony has it, or its outcome comes next
-            if state == "wanted":
+            if state == "wanted" and not was_taken:
                 self._finish(order_id, "expired")
             elif expires_at + LOST_AFTER <= now:
                 self._finish(order_id, "killed")

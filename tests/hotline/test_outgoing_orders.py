@@ -585,6 +585,21 @@ def test_an_unreadable_outcome_is_set_aside_and_stops_nobody(
     assert [path.name for path in ledger.folder.glob("*.damaged")] == ["00000000-bent.damaged"]
 
 
+def test_an_order_whose_outcome_is_never_readable_ends_once_no_call_can_last(
+    office: Office, clerk: OutgoingClerk, config: Settings, fake_clock: FakeClock
+) -> None:
+    order = office.press(office.case())
+    clerk.run_once()
+    (Ledger(config).folder / f"{order}.json").write_text("{")
+    for _ in range(2):
+        fake_clock.advance(KEEP / 2)
+        clerk.run_once()
+        assert office.row(order).state != "done", "a call may still be going on"
+    fake_clock.advance(timedelta(minutes=3))
+    clerk.run_once()
+    assert (office.row(order).state, office.row(order).result) == ("done", "killed")
+
+
 def test_an_outcome_that_cannot_be_entered_keeps_no_other_back(
     office: Office, clerk: OutgoingClerk, config: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

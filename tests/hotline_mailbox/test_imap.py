@@ -286,6 +286,38 @@ def test_a_mail_that_breaks_the_line_does_not_keep_the_others_out(
 
 
 @pytest.mark.parametrize(
+    ("error", "rounds_that_fail"),
+    [(imaplib.IMAP4.error("no such thing"), 1), (imaplib.IMAP4.abort("the line is closed"), 2)],
+    ids=["refused", "breaks the line"],
+)
+def test_a_mail_whose_head_is_never_given_does_not_keep_the_others_out(
+    reader: ImapReader,
+    mailbox: imaplib.IMAP4_SSL,
+    database: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    rounds_that_fail: int,
+) -> None:
+    put(mailbox, mail(sound(1), message_id="<bad@pbx>"))
+    put(mailbox, mail(sound(2)))
+    give = imaplib.IMAP4_SSL.uid
+
+    def gives(self: imaplib.IMAP4_SSL, command: str, *asked: str) -> object:
+        if command == "FETCH" and "HEADER" in asked[1] and "1" in asked[0].split(","):
+            raise error
+        return give(self, command, *asked)
+
+    monkeypatch.setattr(imaplib.IMAP4_SSL, "uid", gives)
+    for _ in range(rounds_that_fail):
+        with pytest.raises(CannotRead):
+            reader.run_once()
+    assert reader.run_once() == 1
+    assert len(reports(database)) == 1
+    assert condition.look(settings) == {"imap": "mail"}
+
+
+@pytest.mark.parametrize(
     ("name", "why"),
     [("winmail.dat", mails.OUTLOOK), ("letter.pdf", mails.NO_SOUND), (None, mails.NO_SOUND)],
 )

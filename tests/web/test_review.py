@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from cases import intake, ledger
@@ -21,10 +25,12 @@ from core.clock import FakeClock, utc_now
 from core.database import Database
 from core.models import AuditEntry
 from core.sealed import Sealer
+from core.settings import Settings
 from tests.web.conftest import VILLAGE, Clients, csrf, post
 from tests.web.test_report import tone
 from transcribe import transcripts
 from transcribe.models import Transcript, TranscriptionJob
+from web import review_view
 
 NUMBER = "13812345678"
 
@@ -203,6 +209,22 @@ def test_opening_begins_the_review_for_operators_only(
     assert stored(database, call).state == "received"
     client("operator").get(f"/reports/{call}")
     assert stored(database, call).state == "under_review"
+
+
+def test_nobody_who_writes_waits_while_the_page_is_made(
+    client: Clients, call: int, config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, written = review_view.page, []
+
+    def page(*given: Any, **named: Any) -> Response:
+        with contextlib.closing(sqlite3.connect(config.data_dir / "xiangyin.db", 0)) as other:
+            other.execute("BEGIN IMMEDIATE")  # refused while anybody writes
+            written.append(True)
+        return make(*given, **named)
+
+    monkeypatch.setattr(review_view, "page", page)
+    assert client("operator").get(f"/reports/{call}").status_code == 200
+    assert written == [True]
 
 
 def test_words_are_buttons_and_doubts_are_marked_without_colour_alone(
