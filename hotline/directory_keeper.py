@@ -27,6 +27,7 @@ from core.settings import Settings
 from hotline import directory, directory_source, prompt_sound
 from hotline.directory import Directory, Village
 from hotline.directory_source import Place, Sound, Wanted
+from hotline.patience import Patience
 from hotline.presence import is_there
 from recordings.sound import to_wav
 
@@ -64,7 +65,7 @@ class DirectoryKeeper:
         self._settings = settings
         self._folder = directory.folder(settings)
         self._stop = threading.Event()
-        self._not_before: dict[str, float] = {}
+        self._patience = Patience([RETRY_S])
         self._unused_since: dict[str, float] = {}
 
     def run_forever(self) -> None:
@@ -114,16 +115,16 @@ class DirectoryKeeper:
 
     def _make(self, sound: Sound) -> None:
         path = self._folder / sound.file
-        if path.is_file() or time.monotonic() < self._not_before.get(sound.file, 0.0):
+        if path.is_file() or not self._patience.is_due(sound.file):
             return
         try:
             write_durably(path, self._wav(sound), mode=0o644)
         except (XiangyinError, OSError) as error:
-            self._not_before[sound.file] = time.monotonic() + RETRY_S
+            self._patience.failed(sound.file)
             log.warning("a sound of the directory could not be made", file=sound.file,
                         text=sound.text, error=str(error)[:200])  # fmt: skip
         else:
-            self._not_before.pop(sound.file, None)
+            self._patience.succeeded(sound.file)
 
     def _wav(self, sound: Sound) -> bytes:
         if sound.text:

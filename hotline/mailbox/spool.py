@@ -24,6 +24,7 @@ from core.settings import Settings
 from hotline.mailbox import words
 from hotline.mailbox.condition import Condition
 from hotline.mailbox.entering import Entering, Voicemail
+from hotline.patience import Patience
 from hotline.presence import Away
 
 LOOK_EVERY_S = 5.0
@@ -72,7 +73,7 @@ class SpoolWatcher:
         self._stop = threading.Event()
         self._done: set[Mark] = set()
         self._first_seen: dict[Mark, float] = {}
-        self._not_before: dict[Mark, float] = {}
+        self._patience = Patience([STUCK_WAIT_S])
 
     def run_forever(self) -> None:
         """Look every five seconds until ``stop``; slower while the database is away."""
@@ -114,22 +115,22 @@ class SpoolWatcher:
                 raise
             except Exception as error:  # whatever is the matter with it, the others go on
                 failed = getattr(error, "strerror", None) or type(error).__name__
-                self._not_before[mark] = time.monotonic() + STUCK_WAIT_S
+                self._patience.failed(mark)
                 log.error("a voicemail could not be taken in; it stays", error=repr(error)[:200])
         self._done &= present
-        for seen in (self._first_seen, self._not_before):
-            for gone in seen.keys() - present:
-                del seen[gone]
+        self._patience.keep(present)
+        for gone in self._first_seen.keys() - present:
+            del self._first_seen[gone]
         if failed is not None:
             self._condition.has_problem("unreadable", failed)
-        elif not self._not_before:
+        elif not self._patience.is_tried:
             self._condition.is_well()
         return taken
 
     def _one(self, pair: Pair, mark: Mark) -> int:
-        now = time.monotonic()
-        if mark in self._done or now < self._not_before.get(mark, 0.0):
+        if mark in self._done or not self._patience.is_due(mark):
             return 0
+        now = time.monotonic()
         looked_before = mark in self._first_seen
         unchanged_s = max(
             now - self._first_seen.setdefault(mark, now),
@@ -139,7 +140,7 @@ class SpoolWatcher:
             return 0
         if self._take(pair, mark):
             self._done.add(mark)
-            self._not_before.pop(mark, None)
+            self._patience.succeeded(mark)
             return 1
         return 0
 
