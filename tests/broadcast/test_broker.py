@@ -344,7 +344,7 @@ def test_a_taken_port_is_told_with_the_setting_to_change(data_dir: Path) -> None
 def test_the_broker_stops_when_asked(data_dir: Path) -> None:
     with own_broker(data_dir, free_port()) as process:
         process.terminate()
-        assert process.wait(3) == 0
+        assert process.wait(30) == 0
 
 
 def test_tls_begins_as_soon_as_there_is_a_certificate(

@@ -37,6 +37,7 @@ class Fragile:
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duties, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(duties, "STOP_WITHIN_S", 30.0)
 
 
 @pytest.fixture

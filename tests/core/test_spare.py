@@ -68,9 +68,11 @@ def test_another_child_follows_one_that_was_killed(start: Start) -> None:
 
 
 def test_a_stop_reaches_the_child_and_its_end_is_the_end(start: Start) -> None:
-    parent = start("signal.signal(signal.SIGTERM, lambda *_: os._exit(0)); time.sleep(60)")
+    ready = "print('ready', flush=True)"
+    parent = start(f"signal.signal(signal.SIGTERM, lambda *_: os._exit(0)); {ready}; {SERVES}")
     child = child_of(parent)
-    time.sleep(0.2)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "ready\n"
     parent.terminate()
     assert parent.wait(10) == 0
     assert not psutil.pid_exists(child)
@@ -85,7 +87,7 @@ def test_wrong_settings_and_a_regular_end_are_no_death(start: Start, body: str, 
 
 @pytest.mark.parametrize("body", ["os.kill(os.getpid(), signal.SIGKILL)", "1 / 0"])
 def test_who_dies_at_once_is_left_to_the_supervisor(start: Start, body: str) -> None:
-    parent = start(body)
+    parent = start(body, "60")
     child_of(parent)
     assert parent.wait(10) not in (0, 78)
     assert parent.stdout is not None

@@ -97,9 +97,19 @@ def test_what_a_child_prints_is_kept_in_its_log(supervisor: Supervisor, tmp_path
     assert "hello log" in (tmp_path / "talker.log").read_text()
 
 
-def test_a_child_that_dies_while_others_start_is_not_forgotten(
-    supervisor: Supervisor, said: list[str]
+def test_a_number_a_child_prints_is_starred_in_its_log(
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    supervisor.start(python("web", "print('READY', flush=True); import time; time.sleep(.2)"))
-    supervisor.start(python("slow", f"import time; time.sleep(1.5); {SLEEPER}"))
+    supervisor.start(python("talker", f"print('Traceback: sip:13812345678@trunk'); {SLEEPER}"))
+    assert "sip:138****5678@trunk" in (tmp_path / "talker.log").read_text()
+
+
+def test_a_child_that_dies_while_others_start_is_not_forgotten(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    short = f"open({str(starts)!r}, 'a').write('x'); print('READY', flush=True)"
+    supervisor.start(python("web", f"{short}; import time; time.sleep(.2)"))
+    patient = f"import time\nwhile len(open({str(starts)!r}).read()) < 2: time.sleep(.05)\n"
+    supervisor.start(python("slow", patient + SLEEPER))
     assert supervisor.children[0].restarts >= 1

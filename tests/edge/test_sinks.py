@@ -28,6 +28,7 @@ from edge.sinks import Sink, Sounded, WavSink
 from edge.store import Store
 from tests.edge.sounds import RATE_HZ, speechlike
 
+pytestmark = pytest.mark.slow
 CLOCK = SystemClock()
 VOICE = (speechlike(1) * 32767).astype(np.int16)
 

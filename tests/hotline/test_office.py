@@ -27,7 +27,7 @@ from hotline.prompts import Prompts
 def test_the_block_is_filled_with_reserved_numbers(
     office: Office, config: Settings, database: Database
 ) -> None:
-    answer = asyncio.run(ask(config, "references"))
+    answer = asyncio.run(ask(config, "references", limit_s=20))
     assert answer == {"ok": True, "left": BLOCK_SIZE}
     number = NumberBlock.from_settings(config).take()
     assert number is not None
@@ -51,12 +51,12 @@ def test_a_low_block_is_topped_up_and_a_full_one_is_not(
 
 
 def test_an_unknown_question_is_no_answer(office: Office, config: Settings) -> None:
-    assert asyncio.run(ask(config, "weather")) is None
+    assert asyncio.run(ask(config, "weather", limit_s=20)) is None
     with socket.socket(socket.AF_UNIX) as rude:
         rude.connect(str(socket_path(config)))
         rude.sendall(b"[1]\n")
         assert b'"ok": false' in rude.recv(1000)
-    assert asyncio.run(ask(config, "ping")) == {"ok": True}
+    assert asyncio.run(ask(config, "ping", limit_s=20)) == {"ok": True}
 
 
 def test_telephony_asks_for_numbers_before_they_run_out_and_when_there_are_none(
@@ -91,7 +91,7 @@ def test_telephony_asks_for_numbers_before_they_run_out_and_when_there_are_none(
 
 
 def test_nobody_there_is_none(config: Settings) -> None:
-    assert asyncio.run(ask(config, "ping")) is None
+    assert asyncio.run(ask(config, "ping", limit_s=20)) is None
 
 
 def test_somebody_who_never_answers_is_none_after_the_limit(config: Settings) -> None:

@@ -53,7 +53,7 @@ class Telephony:
 
     def start(self, asterisk: FakeAsterisk) -> None:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(30)
         until(lambda: asterisk._lines)
 
     def stop(self) -> None:

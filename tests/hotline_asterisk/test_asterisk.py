@@ -278,7 +278,8 @@ def test_why_a_number_was_not_reached(
     script: Script, telephony: Telephony, asterisk: FakeAsterisk, answer: int | str, why: str
 ) -> None:
     asterisk.answers_to["057812345"] = answer
-    assert telephony.ask(telephony.subject.dial("057812345", ring_s=0.2)) == why
+    ring_s = 0.2 if answer == "silence" else 20
+    assert telephony.ask(telephony.subject.dial("057812345", ring_s=ring_s)) == why
     until(lambda: not asterisk.channels)
 
 

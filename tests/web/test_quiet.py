@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.clock import FakeClock
 from core.database import Database
 from schedule import quiet
 from tests.web.conftest import OTHER_VILLAGE, SECOND_VILLAGE, VILLAGE, Clients, post
@@ -16,7 +17,7 @@ def running(database: Database, village: str = VILLAGE) -> bool:
 
 @pytest.mark.parametrize("length", ["hour", "morning"])
 def test_a_village_head_orders_quiet_and_ends_it(
-    client: Clients, database: Database, length: str
+    client: Clients, database: Database, fake_clock: FakeClock, length: str
 ) -> None:
     head = client("village_head")
     assert "Quiet for one hour" in head.get("/quiet").text

@@ -122,7 +122,7 @@ def test_an_open_stream_hears_news_and_does_not_hold_up_the_stop(
             assert not [line for line in lines if line]  # ends cleanly, is not cut off
             running.thread.join(10)
             assert not running.thread.is_alive()
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 10, "the kept connection was waited for"
 
 
 def test_a_taken_port_names_its_setting_and_exits_78(free: Services) -> None:
