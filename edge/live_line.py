@@ -77,19 +77,22 @@ class Address:
         self._ring = ring
         self._contact_s: float | None = None
         self._told: tuple[object, ...] = ()
-        self._tell_due_s = 0.0
         self._stopped = threading.Event()
+        self._news = threading.Event()
         self._answer: BaseHTTPResponse | None = None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._teller = threading.Thread(target=self._keep_telling, name="live-told", daemon=True)
 
     def start(self) -> None:
         """Begin to listen."""
+        self._teller.start()
         self._thread.start()
 
     def hush(self) -> None:
         """Fall silent and listen no more."""
         self.state = "over"
         self._stopped.set()
+        self._news.set()
         self._ring()
 
     def finish(self) -> None:
@@ -120,7 +123,7 @@ class Address:
         """Called from the sink when the first word is on its way."""
         if self.first_sound_at is None:
             self.first_sound_at = instant(self._clock.wall_s() + mono_s - self._clock.mono_s())
-            self._tell_due_s = 0.0
+            self._news.set()
 
     def _run(self) -> None:
         retry_s = _RETRY_S
@@ -143,6 +146,7 @@ class Address:
         # What is still held sounds meanwhile; then the last word goes to the server.
         self._stopped.wait(_LAST_WORDS_S)
         self.hush()
+        self._teller.join(_LAST_WORDS_S)
         self._tell(last=True)
 
     def _listen(self) -> bool:
@@ -160,8 +164,6 @@ class Address:
                 self._has_contact()
                 if length > 1:
                     self.buffer.push(at_ms, live_sound.decode(sound))
-                if self._clock.mono_s() >= self._tell_due_s:
-                    self._tell()
         finally:
             answer.close()
         return True
@@ -172,9 +174,15 @@ class Address:
         if is_new:
             self._ring()
 
+    def _keep_telling(self) -> None:
+        """Beside the line: a server that is slow to note it must not keep speech waiting."""
+        while not self._stopped.is_set():
+            self._tell()
+            self._news.wait(_TELL_EVERY_S)
+            self._news.clear()
+
     def _tell(self, *, last: bool = False) -> None:
         facts = (self.first_sound_at, self.buffer.lost_ms)
-        self._tell_due_s = self._clock.mono_s() + _TELL_EVERY_S
         if not last and (self.first_sound_at is None or facts == self._told):
             return
         told: dict[str, object] = {

@@ -169,6 +169,33 @@ def test_a_call_is_answered_and_the_voice_sounds(made: list[LiveGuest]) -> None:
     assert server.told[-1]["first_sound_at"] is not None
 
 
+def test_speech_goes_on_while_the_server_is_slow_to_note_what_was_heard(
+    made: list[LiveGuest],
+) -> None:
+    class Slow(Server):
+        def __init__(self, *answers: Answer) -> None:
+            super().__init__(*answers)
+            self.noted = threading.Event()
+
+        def post_heard(self, session_id: str, told: Mapping[str, object]) -> None:
+            self.noted.wait(60)
+            super().post_heard(session_id, told)
+
+    server, horn, answer = Slow(), Horn(), Answer()
+    server._answers.append(answer)
+    guest = guest_of(made, server)
+    answer.say(*(frame(at_ms) for at_ms in range(0, 500, 100)))
+    guest.join(called())
+    wait_for(guest.wants_air)
+    guest.begin(horn, Loudness())
+    wait_for(lambda: np.abs(horn.heard[AFTER_CHIME:]).max(initial=0) > 0.01)
+    answer.say(*(frame(at_ms) for at_ms in range(500, 3000, 100)), struct.pack(">HI", 0, 0))
+    wait_for(lambda: not horn.sounds)
+    assert server.told == []
+    server.noted.set()
+    wait_for(lambda: server.told and server.told[-1]["cause"] == "end")
+
+
 def test_the_end_comes_after_the_last_word_and_the_air_is_given_back(
     made: list[LiveGuest],
 ) -> None:
