@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from edge.errors import (
     NotEnrolled,
     ServerUnreachable,
 )
-from edge.launch import Releases, launch
+from edge.launch import EXIT_RESTART, SETTLED_S, Releases, launch
 
 if TYPE_CHECKING:
     from edge.config import Home
@@ -77,9 +78,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     logs.configure()
-    code = launch(arguments.home / "releases", sys.argv[1:])
+    releases = Releases(arguments.home / "releases")
+    code = launch(releases, sys.argv[1:])
     if code is not None:
         return code
+    settled = threading.Timer(SETTLED_S, releases.settle)
+    settled.daemon = True
+    settled.start()
     from edge import memory
 
     memory.share()
@@ -96,6 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
         box.run_forever()
     finally:
         box.close()
+    if box.exit_code in (0, EXIT_RESTART):
+        releases.settle()
     return box.exit_code
 
 

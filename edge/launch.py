@@ -3,7 +3,8 @@
 A wheel is run as it came, without unpacking: one file that is checked by its hash at each start,
 so a power cut leaves nothing half installed. One small file says which; it is replaced in one step.
 A program on trial has the installed one as its keeper until the next start: it is started at most
-three times and must report to the server in time, else the one before it comes back. Imports
+three times and must report to the server in time, else the one before it comes back. One that
+proved itself and later dies at once, time after time, makes room for the installed one too. Imports
 nothing but Python's own library, so that the keeper stays small.
 """
 
@@ -29,6 +30,9 @@ RELEASE_ENV = "XIANGYIN_EDGE_RELEASE"
 """Set in a program that was started from a wheel: its version."""
 EXIT_RESTART = 75
 MAX_TRIES = 3
+MAX_SHORT_LIVES = 6
+SETTLED_S = 60.0
+"""A program that runs for so long, or ends in order, has not died at once."""
 TRIAL_S = 600.0
 _LOOK_S = 0.2
 _STOP_S = 10.0
@@ -63,10 +67,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class State:
-    """``base``: version of the installed program when ``active`` was chosen."""
+    """``base``: version of the installed program when ``active`` was chosen; ``short_lives``: how
+    often in a row that one was started and is not known to have settled."""
 
     base: str = __version__
     active: Wheel | None = None
+    short_lives: int = 0
     trial: Trial | None = None
     failed: Failure | None = None
 
@@ -90,6 +96,7 @@ class Releases:
             return State(
                 base=str(data["base"]),
                 active=Wheel(**data["active"]) if data["active"] else None,
+                short_lives=int(data.get("short_lives", 0)),
                 trial=Trial(**{**trial, "wheel": Wheel(**trial["wheel"])}) if trial else None,
                 failed=Failure(**data["failed"]) if data["failed"] else None,
             )
@@ -119,9 +126,34 @@ class Releases:
         state = self.read()
         if state.trial is None or state.trial.wheel.version != os.environ.get(RELEASE_ENV):
             return None
-        self.write(replace(state, active=state.trial.wheel, trial=None, failed=None))
+        proved = replace(state, active=state.trial.wheel, short_lives=0, trial=None, failed=None)
+        self.write(proved)
         self._tidy(state.trial.wheel)
         return state.trial
+
+    def settle(self) -> None:
+        """The running program did not die at once."""
+        state = self.read()
+        running = os.environ.get(RELEASE_ENV)
+        if state.short_lives and state.active is not None and state.active.version == running:
+            self._note(replace(state, short_lives=0))
+
+    def may_start(self, state: State, active: Wheel) -> bool:
+        """Whether to start the program that counts; it is set aside if it died at once too often."""
+        if state.short_lives < MAX_SHORT_LIVES:
+            self._note(replace(state, short_lives=state.short_lives + 1))
+            return True
+        reason = f"it died at once, {state.short_lives} times in a row"
+        log.error("version %s was given up: %s; the installed program runs", active.version, reason)
+        self._note(State(failed=Failure(active.version, "", reason)))
+        return False
+
+    def _note(self, state: State) -> None:
+        """A card that refuses must not keep a program from running."""
+        try:
+            self.write(state)
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._file, error)
 
     def give_up(self, reason: str) -> State:
         """The program on trial is not tried again."""
@@ -140,14 +172,13 @@ class Releases:
                 file.unlink(missing_ok=True)
 
 
-def launch(folder: Path, arguments: Sequence[str]) -> int | None:
+def launch(releases: Releases, arguments: Sequence[str]) -> int | None:
     """Run what counts and return its exit code; None when that is this very program.
 
-    ``folder``: the wheels; ``arguments``: those of ``python -m edge``.
+    ``arguments``: those of ``python -m edge``.
     """
     if os.environ.get(RELEASE_ENV):
         return None
-    releases = Releases(folder)
     state = _without_overtaken(releases, releases.read())
     if state.trial is not None:
         code = _try(releases, state.trial, arguments)
@@ -159,6 +190,8 @@ def launch(folder: Path, arguments: Sequence[str]) -> int | None:
     if not releases.is_whole(state.active):
         log.error("the wheel of %s is damaged: the installed program runs", state.active.version)
         releases.write(replace(state, active=None))
+        return None
+    if not releases.may_start(state, state.active):
         return None
     command, environment = _start_of(releases, state.active, arguments)
     return os.execve(command[0], command, environment)

@@ -186,7 +186,7 @@ class Updater:
         forgotten, so that the server's repetition begins them again.
         """
         state = self._releases.read()
-        if state.failed is not None:
+        if state.failed is not None and state.failed.command_id:
             self._finish(
                 state.failed.command_id, ("refused", f"rolled back: {state.failed.reason}")
             )

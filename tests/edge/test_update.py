@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import edge
 from edge.config import Home
 from edge.errors import UpdateRefused
-from edge.launch import EXIT_RESTART, Releases, State, Trial, Wheel
+from edge.launch import EXIT_RESTART, MAX_SHORT_LIVES, Releases, State, Trial, Wheel
 from edge.update import check_start, check_wheel, order, read_offer
 from tests.edge.conftest import ROOT, wait_for
 from tests.edge.fake_server import FakeServer
@@ -138,6 +138,41 @@ def test_only_the_program_on_trial_can_prove_itself(
     monkeypatch.setenv("XIANGYIN_EDGE_RELEASE", "2")
     assert releases.confirm() == trial
     assert (releases.read().active, releases.read().trial) == (trial.wheel, None)
+
+
+def test_a_program_that_dies_at_once_time_after_time_makes_room_for_the_installed_one(
+    releases: Releases,
+) -> None:
+    proved = Wheel("2", "a" * 64)
+    releases.write(State(active=proved))
+    for _ in range(MAX_SHORT_LIVES):
+        assert releases.may_start(releases.read(), proved)
+    assert not releases.may_start(releases.read(), proved)
+    state = releases.read()
+    assert state.active is None
+    assert state.failed is not None
+    assert state.failed.version == "2"
+
+
+def test_a_program_that_settled_may_die_as_often_again(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proved = Wheel("2", "a" * 64)
+    releases.write(State(active=proved))
+    for _ in range(2):
+        for _ in range(MAX_SHORT_LIVES):
+            assert releases.may_start(releases.read(), proved)
+        monkeypatch.setenv("XIANGYIN_EDGE_RELEASE", "2")
+        releases.settle()
+
+
+def test_a_card_that_cannot_be_written_keeps_no_program_from_running(
+    releases: Releases, tmp_path: Path
+) -> None:
+    proved = Wheel("2", "a" * 64)
+    (tmp_path / "releases").rmdir()
+    (tmp_path / "releases").write_text("no folder any more")
+    assert releases.may_start(State(active=proved), proved)
 
 
 # --- with real processes
@@ -304,3 +339,23 @@ def test_a_program_that_cannot_be_loaded_disturbs_nobody(server: FakeServer, hom
         assert "it does not start: NameError" in server.answers["u-1"][1]
         assert keeper.process.poll() is None
     assert Releases(home.releases).read() == State()
+
+
+@pytest.mark.slow
+def test_a_proved_program_that_can_start_no_more_is_followed_by_the_installed_one(
+    server: FakeServer, home: Home
+) -> None:
+    speed_up(home)
+    broken = wheel(NEWER, changes={"box.py": ("    def start(self)", "    def started(self)")})
+    releases = Releases(home.releases)
+    releases.path(NEWER).parent.mkdir(parents=True, exist_ok=True)
+    releases.path(NEWER).write_bytes(broken)
+    releases.write(State(active=Wheel(NEWER, hashlib.sha256(broken).hexdigest())))
+    with kept(home) as keeper:
+        for _ in range(MAX_SHORT_LIVES):
+            assert keeper.process.wait(120) == 1
+            keeper.process.communicate()
+            keeper.start()
+        until(keeper, lambda: server.health, "a report")
+        assert set(versions(server)) == {edge.__version__}
+    assert releases.read().active is None
