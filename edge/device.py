@@ -14,7 +14,7 @@ from typing import Any
 from edge.clock import Clock, Timeline
 from edge.config import Home, Settings
 from edge.crystal import Crystals, Trend
-from edge.errors import BadSettings, CardAway, SinkFailed
+from edge.errors import CardAway, SinkFailed
 from edge.sinks import Sink, Sounded, Source, WavSink
 
 log = logging.getLogger(__name__)
@@ -175,12 +175,36 @@ class DeviceSink:
         return True
 
 
-class Output:
-    """Files while there is no sound card; the card from the next play on after it has come."""
+class NoCard:
+    """Stands for a card that settings demand and that is not there: nothing sounds, and the box
+    stays up to say so."""
 
-    def __init__(self, files: Sink, find: Callable[[], DeviceSink | None]) -> None:
-        self._sink: Sink = files
+    kind = "device"
+    name = ""
+    ok = False
+
+    def __init__(self, why: object) -> None:
+        self._why = why
+
+    def sound(
+        self, play_id: int, source: Source, timeline: Timeline, stop: threading.Event
+    ) -> Sounded:
+        """SinkFailed."""
+        raise SinkFailed(f'sink = "device", but no sound card answers: {self._why}')
+
+
+class Output:
+    """``without``: files, or nothing, while there is no sound card; the card from the next play on
+    after it has come."""
+
+    def __init__(self, without: Sink, find: Callable[[], DeviceSink | None]) -> None:
+        self._sink: Sink = without
         self._find = find
+
+    @property
+    def has_card(self) -> bool:
+        """Whether a sound card was found."""
+        return isinstance(self._sink, DeviceSink)
 
     @property
     def kind(self) -> str:
@@ -201,7 +225,7 @@ class Output:
         self, play_id: int, source: Source, timeline: Timeline, stop: threading.Event
     ) -> Sounded:
         """See Sink."""
-        if self._sink.kind != "device":
+        if not self.has_card:
             found = self._find()
             if found is not None:
                 log.info("a sound card has come: %s", found.name)
@@ -210,27 +234,25 @@ class Output:
 
 
 def choose(home: Home, settings: Settings, clock: Clock, crystals: Crystals | None = None) -> Sink:
-    """The sound card where there is one and it is wanted, else files.
-
-    Raises BadSettings when settings demand a card that is not there.
-    """
+    """The sound card where there is one and it is wanted, else files; nothing else where settings
+    demand a card."""
     files = WavSink(home.sounded, settings, clock)
     if settings.sink == "wav":
         return files
+
+    def without(error: Exception) -> Sink:
+        log.warning("no sound card (%s): looking again at each play", error)
+        return NoCard(error) if settings.sink == "device" else files
+
     try:
         portaudio = importlib.import_module("sounddevice")
     except (ImportError, OSError) as error:
-        if settings.sink == "device":
-            raise BadSettings(f'sink = "device", but no sound card answers: {error}') from error
-        log.info("no PortAudio (%s): sound goes to files", error)
-        return files
+        return Output(without(error), lambda: None)
     try:
         portaudio.query_devices(kind="output")
         return DeviceSink(portaudio, clock, crystals)
     except Exception as error:  # PortAudioError has no importable name without PortAudio
-        if settings.sink == "device":
-            raise BadSettings(f'sink = "device", but no sound card answers: {error}') from error
-        log.info("no sound card (%s): sound goes to files until there is one", error)
+        instead = without(error)
 
     def find() -> DeviceSink | None:
         try:
@@ -241,7 +263,7 @@ def choose(home: Home, settings: Settings, clock: Clock, crystals: Crystals | No
             return None
         return DeviceSink(portaudio, clock, crystals)
 
-    return Output(files, find)
+    return Output(instead, find)
 
 
 def _look_again(portaudio: ModuleType) -> None:

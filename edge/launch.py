@@ -139,7 +139,7 @@ class Releases:
             self._note(replace(state, short_lives=0))
 
     def may_start(self, state: State, active: Wheel) -> bool:
-        """Whether to start the program that counts; it is set aside if it died at once too often."""
+        """Whether to start the program that counts: not if it died at once too often."""
         if state.short_lives < MAX_SHORT_LIVES:
             self._note(replace(state, short_lives=state.short_lives + 1))
             return True

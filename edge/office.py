@@ -171,8 +171,10 @@ class Office:
 
     def _note_card(self) -> None:
         """What goes to files is proved like any sound, and nobody in the village hears it."""
-        if self._wants_card and self._sink.kind == "wav":
-            self._problems.raise_("no_card", "no sound card was found: what sounds goes to files")
+        to_files = self._sink.kind == "wav"
+        if self._wants_card and not getattr(self._sink, "has_card", not to_files):
+            where = "goes to files" if to_files else "is missed"
+            self._problems.raise_("no_card", f"no sound card was found: what is due {where}")
         else:
             self._problems.settle("no_card")
 

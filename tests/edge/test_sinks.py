@@ -22,7 +22,7 @@ from edge.clock import SystemClock, Timeline
 from edge.config import Home, Settings
 from edge.crystal import Crystals
 from edge.device import DeviceSink
-from edge.errors import BadSettings, CardAway, SinkFailed
+from edge.errors import CardAway, SinkFailed
 from edge.follow import Follower
 from edge.sinks import Sink, Sounded, WavSink
 from edge.store import Store
@@ -326,11 +326,25 @@ def test_the_card_is_used_where_there_is_one(
     assert choose(tmp_path, wish, monkeypatch, make()) == kind
 
 
-def test_a_card_that_was_demanded_and_is_missing_is_said_plainly(
+def test_a_card_that_was_demanded_and_is_missing_lets_nothing_sound_until_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(BadSettings, match="no sound card"):
-        choose(tmp_path, "device", monkeypatch, portaudio(query_devices=_no_card))
+    cards: list[str] = []
+
+    def query(kind: str | None = None) -> dict[str, str]:
+        if not cards:
+            raise PortAudioError("no default output device")
+        return {"name": cards[0]}
+
+    monkeypatch.setitem(sys.modules, "sounddevice", portaudio(query_devices=query))
+    home = Home(tmp_path)
+    home.make_folders()
+    sink = device.choose(home, Settings(sink="device"), CLOCK)
+    with pytest.raises(SinkFailed, match="no sound card answers"):
+        perform(sink)
+    assert list(home.sounded.iterdir()) == []
+    cards.append("USB horn")
+    assert perform(sink)[0].last_s is not None
 
 
 def test_a_card_that_was_away_for_a_moment_goes_on_where_the_clip_is_by_the_clock(
