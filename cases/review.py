@@ -15,12 +15,15 @@ from cases import access, casework, dialects, ledger, listening
 from cases.lifecycle import REPORT_ROADS, ReportState
 from cases.models import Case, CaseReport, Report
 from cases.vocabulary import LEVELS, SERVICE_BY_CODE
+from core import outbox
 from core.auth import Actor
 from core.errors import N_, Conflict, InvalidInput
 from core.models import Area
 from transcribe import transcripts
 
 NO_CONTENT = "no_content"
+REFUSED = "report.refused"
+"""News: somebody has to be told why, and where to turn."""
 MAX_TITLE = 120
 MAX_TEXT = 20_000
 
@@ -176,6 +179,7 @@ def reject(
     told = "; ".join(part for part in (reason.strip(), unheard_reason.strip()) if part)
     ledger.note(session, actor, report, "reject", before, told)
     ledger.tell(session, report)
+    outbox.emit(session, REFUSED, report_id=report.id)
     return report
 
 

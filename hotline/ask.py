@@ -10,20 +10,22 @@ One question is one line of JSON, one answer another ({"ok": true, …} or {"ok"
 | references | | left |
 | village_of | caller | village_code (of the caller's last report) or null |
 | status | reference, pin or "", caller, call_id, counted | found, locked; state and what follows |
-| not_satisfied | reference, pin or "", caller, call_id | done |
+| not_satisfied | reference, pin or "", caller, call_id | done, outcome |
 | staff | staff_no, pin, caller, purpose | found, locked; user_id and what follows |
 | quiet | user_id, hours (0: lift, 12: until the next 06:00), call_id | done, until |
 
 What follows ``user_id``, by purpose: programme_id and programme (its name) for studio,
 village_code and quiet_until for quiet, villages and quiet (lists of village codes: to be spoken
 to, and those of them under quiet) for live. What follows ``state``: status, due, reply,
-may_reopen. ``state`` and ``status`` are codes of cases.lifecycle (status null: no case yet),
-``due`` a local date "2026-12-01" or null, ``reply`` the path of a sound telephony can play or
-null. An unknown reference and a wrong PIN are both ``found`` false. ``counted``: this call has
-just asked for the same reference without its PIN, so both are one try. ``until`` and
+may_reopen, decided, refusal. ``state`` and ``status`` are codes of cases.lifecycle (status null:
+no case yet), ``due`` a local date "2026-12-01" or null, ``reply`` the path of a sound telephony
+can play or null, ``refusal`` one of hotline.refusals.Telling, null when there is none. An
+unknown reference and a wrong PIN are both ``found`` false. ``counted``: this call has just asked
+for the same reference without its PIN, so both are one try. ``until`` and
 ``quiet_until`` are instants (ISO 8601, UTC) or null. ``may_reopen``: saying "not satisfied" leads
-somewhere, be it a reminder.
-``done`` of not_satisfied is false when it was closed more than 30 days ago.
+somewhere, be it a reminder. ``decided``: there is a result or a refusal to object to.
+``done`` of not_satisfied is false when it was closed more than 30 days ago. ``outcome``: one of
+cases.residents.Outcome.
 """
 
 from __future__ import annotations

@@ -16,10 +16,13 @@ EVENING_BEGINS, EVENING_ENDS, FORENOON = time(18), time(20), time(10)
 TRIES_NEEDED = 3
 
 GRAVITY = (
-    "fraud", "human", "wanted", "killed", "disk", "not_satisfied", "no_number_told", "status",
-    "dropped", "no_speech", "no_consent", "missed",
+    "fraud", "human", "wanted", "killed", "disk", "not_satisfied", "refused", "no_number_told",
+    "status", "dropped", "no_speech", "no_consent", "missed",
 )  # fmt: skip
-"""Every reason, the gravest first. What calls of one number have in common is the gravest."""
+"""Every reason, the gravest first. What calls of one number have in common is the gravest.
+
+``refused`` comes of no call: hotline.refusals owes it.
+"""
 
 CLOSED_BY_A_REPORT = frozenset({"missed", "dropped"})
 """Nothing was promised: who calls again and leaves a report has what they called for."""
@@ -38,7 +41,8 @@ class CallFacts:
     ``end_cause``, ``kind``: as in the journal. ``finished``: False when our process died.
     ``spoken``: its report has sound. ``number_told``: the number that the caller was told, or was
     about to be told, is the report's; where the line broke nobody heard it to its end.
-    ``promised``: the caller was told that somebody will phone.
+    ``promised``: the caller was told that somebody will phone. ``wants_person``: asked for a
+    person, whatever else the call was for.
     """
 
     end_cause: str
@@ -52,11 +56,16 @@ class CallFacts:
     number_told: bool = False
     not_satisfied: bool = False
     promised: bool = False
+    wants_person: bool = False
 
 
 def reason_of(call: CallFacts) -> str | None:
     """Why somebody has to phone this caller (one of GRAVITY), or None."""
     return next((reason for reason, fits in _TABLE if fits(call)), None)
+
+
+def _wants_person(call: CallFacts) -> bool:
+    return call.wants_person or call.kind == "human"
 
 
 def _asks_for_report(call: CallFacts) -> bool:
@@ -70,7 +79,7 @@ def _failed(call: CallFacts) -> bool:
 
 _TABLE: tuple[tuple[str, Callable[[CallFacts], bool]], ...] = (
     ("fraud", lambda call: call.urgent and not call.spoken),
-    ("human", lambda call: call.kind == "human" and call.end_cause not in _JOINED),
+    ("human", lambda call: _wants_person(call) and call.end_cause not in _JOINED),
     ("wanted", lambda call: call.end_cause == "call_back_wanted"),
     ("killed", lambda call: not call.finished and call.kind not in _NOT_HEARD_IN),
     ("no_number_told", lambda call: call.number_promised and not call.number_told),

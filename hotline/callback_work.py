@@ -94,7 +94,8 @@ def finish(
     if outcome == "unreachable":
         _require_tries(found, zone)
     found.state, found.open_key = "done", None
-    found.outcome, found.note = outcome, note.strip()[:NOTE_CHARS] or None
+    found.outcome = outcome
+    found.note = callbacks.with_note(found.note, note.strip()[:NOTE_CHARS])
     found.done_by_id, found.done_at = actor.id, utc_now()
     _store(session, found)
     audit.record(session, actor.login, "callback.done", f"callback:{found.id}", outcome=outcome)

@@ -32,7 +32,10 @@ JOIN_TRIES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Debt:
-    """One call that has to be answered by a call. ``reason``: one of callback_rules.GRAVITY."""
+    """One call that has to be answered by a call. ``reason``: one of callback_rules.GRAVITY.
+
+    ``owed_at``: when it came to be owed, None: with the call. ``note``: what is to be told.
+    """
 
     reason: str
     called_at: datetime
@@ -41,6 +44,11 @@ class Debt:
     village_code: str | None = None
     report_id: int | None = None
     confidential: bool = False
+    owed_at: datetime | None = None
+    note: str = ""
+
+    def due_at(self, zone: str) -> datetime:
+        return rules.due_at(self.reason, self.owed_at or self.called_at, zone)
 
 
 def debt_of(record: CallRecord, reason: str, *, confidential: bool) -> Debt:
@@ -113,7 +121,8 @@ def _new_task(debt: Debt, zone: str) -> CallBack:
         reason=debt.reason,
         created_at=utc_now(),
         last_call_at=debt.called_at,
-        due_at=rules.due_at(debt.reason, debt.called_at, zone),
+        due_at=debt.due_at(zone),
+        note=debt.note or None,
     )
 
 
@@ -121,11 +130,18 @@ def _join(task: CallBack, debt: Debt, zone: str, *, new_call: bool) -> None:
     task.calls += 1 if new_call else 0
     task.reason = rules.gravest(task.reason, debt.reason)
     task.last_call_at = max(task.last_call_at, debt.called_at)
-    task.due_at = min(task.due_at, rules.due_at(debt.reason, debt.called_at, zone))
+    task.due_at = min(task.due_at, debt.due_at(zone))
     task.village_code = task.village_code or debt.village_code
     task.report_id = debt.report_id or task.report_id
     task.confidential = task.confidential or debt.confidential
+    if debt.note not in (task.note or ""):
+        task.note = with_note(task.note, debt.note)
     task.version += 1
+
+
+def with_note(known: str | None, more: str) -> str | None:
+    """What a task notes already, and ``more`` below it."""
+    return "\n".join(part for part in (known, more) if part) or None
 
 
 def called_again(session: Session, caller_hash: str | None, report_id: int) -> None:

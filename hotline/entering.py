@@ -173,6 +173,7 @@ def facts_of(entry: Entry, made: Made) -> rules.CallFacts:
         number_told=told,
         not_satisfied=entry.not_satisfied,
         promised=entry.call_back_promised,
+        wants_person=entry.wants_person,
     )
 
 

@@ -30,6 +30,8 @@ def _note_one(entry: Entry, action: do.Action) -> None:
             entry.language = language
         case do.Wants(kind):
             entry.kind = kind
+        case do.WantsPerson():
+            entry.wants_person = True
         case do.OnBehalf():
             entry.on_behalf = True
         case do.Urgent(reason):

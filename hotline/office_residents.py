@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cases import residents, status
-from cases.lifecycle import CaseStatus
+from cases.deadlines import DONE
+from cases.lifecycle import CaseStatus, ReportState
 from cases.models import CaseReply, Report
 from cases.residents import Outcome
 from cases.status import Answer, CaseStep
@@ -19,7 +20,9 @@ from core.blobs import BlobStore
 from core.database import Database
 from core.errors import NotFound
 from core.sealed import Sealer
+from hotline import refusals
 from hotline.journal import folder_name
+from hotline.refusals import Caller
 
 Asked = dict[str, Any]
 LONGEST_TEXT = 200
@@ -33,7 +36,7 @@ class ResidentDesk:
         self._database = database
         self._store = store
         self._sealer = sealer
-        self._zone = ZoneInfo(zone)
+        self._zone_name, self._zone = zone, ZoneInfo(zone)
 
     def village_of(self, asked: Asked) -> Asked:
         """The village of the caller's last report. A confidential one is not given away."""
@@ -55,7 +58,10 @@ class ResidentDesk:
         return {"ok": True, "village_code": code}
 
     def status(self, asked: Asked) -> Asked:
-        """State of a report and what follows; see hotline.ask."""
+        """State of a report and what follows; see hotline.ask.
+
+        A refusal that nobody was told yet is owed a call-back before it is spoken of.
+        """
         with self._database.write() as session:
             found = self._look_up(session, asked)
             if not found.found:
@@ -71,6 +77,8 @@ class ResidentDesk:
                 "due": self._local_date(due),
                 "reply": self._reply(session, found),
                 "may_reopen": found.may_object,
+                "decided": _is_decided(found),
+                "refusal": self._refusal(session, found, text(asked, "caller")),
             }
 
     def not_satisfied(self, asked: Asked) -> Asked:
@@ -108,6 +116,15 @@ class ResidentDesk:
         audit.record(session, "resident", "case.reply_heard", subject, reply=newest, by="phone")
         return str(path.resolve())
 
+    def _refusal(self, session: Session, found: Answer, caller: str) -> str | None:
+        if found.state != ReportState.REJECTED:
+            return None
+        asking = Caller(None, None)
+        if caller:
+            asking = Caller(self._sealer.seal(caller), self._sealer.caller_hash(caller))
+        report = session.get_one(Report, found.report_id)
+        return refusals.owe(session, report, self._zone_name, asking)
+
     def _local_date(self, instant: datetime | None) -> str | None:
         return instant.astimezone(self._zone).date().isoformat() if instant else None
 
@@ -140,6 +157,11 @@ def source_of(sealer: Sealer, caller: str) -> str | None:
 def _decisive(steps: tuple[CaseStep, ...]) -> CaseStep | None:
     """Of several cases the one that is least far: the whole is not done before it is."""
     return min(steps, key=lambda step: _ROAD.index(step.status), default=None)
+
+
+def _is_decided(found: Answer) -> bool:
+    is_done = any(step.status in DONE for step in found.cases)
+    return is_done or found.state == ReportState.REJECTED
 
 
 def _unknown(found: Answer) -> Asked:

@@ -147,6 +147,11 @@ class Wants:
 
 
 @dataclass(frozen=True)
+class WantsPerson:
+    """The caller asked for a person, whatever the call was for before."""
+
+
+@dataclass(frozen=True)
 class OnBehalf:
     """The caller reports for somebody else."""
 
@@ -267,6 +272,7 @@ Action = (
     | Forget
     | UseLanguage
     | Wants
+    | WantsPerson
     | OnBehalf
     | SetVillage
     | Consent

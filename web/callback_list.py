@@ -27,6 +27,7 @@ REASONS = {
     "killed": N_("Our system stopped in the middle of the call"),
     "disk": N_("Our system failed and could not record"),
     "not_satisfied": N_("Not satisfied, and it could not be noted"),
+    "refused": N_("What they reported was refused: tell them why and who can help"),
     "no_number_told": N_("Left a report and was not told its number"),
     "status": N_("Asked how a report stands and got no answer"),
     "dropped": N_("The call broke off before enough was said"),

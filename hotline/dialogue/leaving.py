@@ -32,6 +32,7 @@ from hotline.steps import (
     TimedOut,
     Wait,
     Wants,
+    WantsPerson,
 )
 
 
@@ -39,13 +40,15 @@ from hotline.steps import (
 def find(now: Dialogue) -> Step:
     """Who reported already, or is not satisfied, goes on having called for that.
 
-    A report gets its number first: it is read out while telephones ring, so nobody waits for it.
+    The wish for a person is noted beside it, for who hangs up while telephones ring. A report
+    gets its number first: it is read out meanwhile, so nobody waits for it.
     """
+    please_wait = (WantsPerson(), Say(("please_wait",)))
     if _has_reported(now) and now.bound is None:
         binding = replace(now, state=State.HUMAN, phase=Phase.ASKING)
-        return binding, (Say(("please_wait",)), BindReference(), Wait(limits.ANSWER_LIMIT_S))
+        return binding, (*please_wait, BindReference(), Wait(limits.ANSWER_LIMIT_S))
     kind: tuple[Action, ...] = () if now.counted or now.goal is Goal.WHY else (Wants("human"),)
-    return _connect(now, *kind, Say(("please_wait",)))
+    return _connect(now, *kind, *please_wait)
 
 
 def _has_reported(now: Dialogue) -> bool:

@@ -112,7 +112,7 @@ def _after_take(now: Dialogue, stopped: RecordingStopped, *, enough: bool) -> St
     if stopped.reason == "disk":
         return _broken_off(replace(now, cause="disk"))
     if now.goal is Goal.WHY:
-        return say_and_go(now, "", "reference_none" if enough else "no_speech", "goodbye")
+        return say_and_go(now, "", "reference_none" if enough else "no_speech", now.last_words)
     if enough and now.urgent:
         return enter(now, State.REFERENCE)
     if enough:

@@ -117,6 +117,11 @@ class Dialogue:
     bound: tuple[str, str] | None = field(default=None, repr=False)
     """Number and PIN of this call's report, once they are on disk."""
     reopens: bool = False
+    """Key 1 objects to what is told of a report."""
+    objection: str = "not_satisfied"
+    """The prompt that offers it."""
+    last_words: str = "goodbye"
+    """What a call that objected ends with."""
     progress: tuple[Sound, ...] = ()
     user_id: int = 0
     places: tuple[str, ...] = ()

@@ -41,6 +41,20 @@ from hotline.steps import (
     Wait,
 )
 
+_REFUSALS = {
+    "owed": "state_rejected",
+    "told": "state_rejected_told",
+    "no_content": "state_no_content",
+}
+"""What is said of a refusal, by how the telling of it stands (hotline.refusals)."""
+_OBJECTED = {
+    "reopened": ("dissatisfied", "goodbye"),
+    "appealed": ("objected_appealed", "goodbye"),
+    "reminded": ("objected_reminded", "farewell"),
+    "repeated": ("objected_repeated", "farewell"),
+}
+"""What came of key 1, and the last words after it: a reminder promises no call."""
+
 
 @entrance(State.STATUS_NUMBER)
 def ask_number(now: Dialogue) -> Step:
@@ -108,17 +122,15 @@ def _answered(now: Dialogue, event: Event) -> Step:
 
 def _tell(now: Dialogue, answer: Mapping[str, Any]) -> Step:
     """First a word that no key interrupts: somebody may still be keying digits."""
-    reopens = bool(answer.get("may_reopen"))
-    now = replace(now, progress=_progress(answer), reopens=reopens, tries=0, repeats=0)
+    reopens, objection = bool(answer.get("may_reopen")), _objection(answer)
+    now = replace(now, progress=_progress(answer), reopens=reopens, objection=objection)
+    now = replace(now, tries=0, repeats=0)
     told, actions = hushed(speak(now, State.STATUS_TOLD, "found", phase=Phase.BEEP))
     return told, (AboutReport(now.reference), *actions)
 
 
 def _progress(answer: Mapping[str, Any]) -> tuple[Sound, ...]:
-    code = f"status_{answer.get('status')}"
-    if code not in TEXTS:
-        code = f"state_{answer.get('state')}"
-    sounds: list[Sound] = [code if code in TEXTS else "state_accepted"]
+    sounds: list[Sound] = [_stand(answer)]
     try:
         due = date.fromisoformat(str(answer.get("due")))
         sounds += ["due", *date_sounds(due.month, due.day)]
@@ -128,15 +140,33 @@ def _progress(answer: Mapping[str, Any]) -> tuple[Sound, ...]:
     return (*sounds, "reply", FileSound(reply)) if isinstance(reply, str) else tuple(sounds)
 
 
+def _stand(answer: Mapping[str, Any]) -> str:
+    """The sentence that tells how the report stands; of a refusal only what is true is promised."""
+    case = f"status_{answer.get('status')}"
+    if case in TEXTS:
+        return case
+    if answer.get("state") == "rejected":
+        return _REFUSALS.get(str(answer.get("refusal")), "state_rejected_ask")
+    report = f"state_{answer.get('state')}"
+    return report if report in TEXTS else "state_accepted"
+
+
+def _objection(answer: Mapping[str, Any]) -> str:
+    """The words for key 1: against a refusal, against a result, or to remind."""
+    if answer.get("state") == "rejected":
+        return "appeal_choice"
+    return "not_satisfied" if answer.get("decided", True) else "remind_choice"
+
+
 def _choice(now: Dialogue) -> str:
-    return "not_satisfied" if now.reopens else "status_choice"
+    return now.objection if now.reopens else "status_choice"
 
 
 def hear_told(now: Dialogue, event: Event) -> Step:
     if now.phase is Phase.BEEP:
         return _say_progress(now) if prompt_over(event) else stay(now)
     if now.phase is Phase.ASKING:
-        return _reopened(now, event)
+        return _objected(now, event)
     match event:
         case Key("1") if now.reopens:
             return _not_satisfied(now)
@@ -172,18 +202,26 @@ def _not_satisfied(now: Dialogue) -> Step:
     return hushed((asking, (NotSatisfied(), question, Wait(limits.ANSWER_LIMIT_S))))
 
 
-def _reopened(now: Dialogue, event: Event) -> Step:
+def _objected(now: Dialogue, event: Event) -> Step:
     match event:
         case Answered(dict(answer)) if answer.get("done"):
-            return _ask_why(now, "dissatisfied")
+            outcome = str(answer.get("outcome"))
+            return _ask_why(now, *_OBJECTED.get(outcome, ("dissatisfied_later", "farewell")))
+        case Answered({"outcome": "too_late"}):
+            return _promise_and_ask_why(now, "objected_too_late")
         case Answered() | TimedOut():
-            asked, actions = _ask_why(now, "dissatisfied_later")
-            return asked, (PromiseCallBack(), *actions)
+            return _promise_and_ask_why(now, "dissatisfied_later")
     return stay(now)
 
 
-def _ask_why(now: Dialogue, said: str) -> Step:
-    return speak(replace(now, goal=Goal.WHY), State.WHY, said, "why", "beep")
+def _promise_and_ask_why(now: Dialogue, said: str) -> Step:
+    asked, actions = _ask_why(now, said, "goodbye" if now.facts.number_known else "farewell")
+    return asked, (PromiseCallBack(), *actions)
+
+
+def _ask_why(now: Dialogue, said: str, last_words: str) -> Step:
+    asking = replace(now, goal=Goal.WHY, last_words=last_words)
+    return speak(asking, State.WHY, said, "why", "beep")
 
 
 def hear_why(now: Dialogue, event: Event) -> Step:
@@ -193,9 +231,9 @@ def hear_why(now: Dialogue, event: Event) -> Step:
             recording, actions = record.begin(now, keep_heard=True)
             return recording, (Consent("speech", confidential=False), *actions)
         case TimedOut() if now.phase is Phase.WAITING:
-            return say_and_go(now, "", "goodbye")
+            return say_and_go(now, "", now.last_words)
         case Key("0"):
             return enter(now, State.HUMAN)
         case Key("#"):
-            return say_and_go(now, "", "goodbye")
+            return say_and_go(now, "", now.last_words)
     return once_said(now, event, limits.CONSENT_WAIT_S, Listen())

@@ -72,7 +72,18 @@ TEXTS: dict[str, str] = {
     "state_received": "Your report is registered and waits to be heard.",
     "state_under_review": "Our staff are listening to your report.",
     "state_accepted": "Your report has been accepted.",
-    "state_rejected": "We cannot deal with your report. Our staff will tell you who can.",
+    "state_rejected": (
+        "We cannot deal with your report. Our staff will phone you and say why, and who can."
+    ),
+    "state_rejected_told": (
+        "We cannot deal with your report. Our staff have phoned you and said why, and who can."
+    ),
+    "state_rejected_ask": (
+        "We cannot deal with your report. To hear why, and who can, press zero."
+    ),
+    "state_no_content": (
+        "We could not hear anything in your report. Please call again and speak after the beep."
+    ),
     "state_duplicate": "Your report was joined with others about the same matter.",
     "status_triaged": "Your report has been accepted. We are choosing who deals with it.",
     "status_assigned": "Your matter has been given to somebody.",
@@ -86,9 +97,17 @@ TEXTS: dict[str, str] = {
     "due": "It is promised by,",
     "reply": "A message for you:",
     "not_satisfied": "Not satisfied? Press one. To hear it again, two. For a person, zero.",
+    "remind_choice": "To remind us, press one. To hear it again, two. For a person, zero.",
+    "appeal_choice": (
+        "To have it looked at again, press one. To hear it again, two. For a person, zero."
+    ),
     "status_choice": "To hear it again, press two. For a person, zero.",
     "dissatisfied": "You are not satisfied. That is noted, and the matter is opened again.",
-    "dissatisfied_later": "You are not satisfied. That is noted.",
+    "dissatisfied_later": "That is noted.",
+    "objected_appealed": "Another look is taken at it.",
+    "objected_reminded": "It is still being worked on. We have reminded those responsible.",
+    "objected_repeated": "We know already. Those responsible have been told today.",
+    "objected_too_late": "It was closed too long ago to be opened again. Please say it anew.",
     "why": "After the beep, say why. You are recorded, for our staff only. Or hang up.",
     "news_none": "There is no news of this village now.",
     "news_end": "That was the news. Again: three. To report a problem: one. A person: zero.",

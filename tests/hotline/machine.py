@@ -66,12 +66,21 @@ _ANSWERS: tuple[dict[str, Any] | None, ...] = (
         "status": "closed", "due": "2026-12-31", "reply": "/replies/1.wav", "user_id": 1,
         "programme_id": 2, "village_code": LIJIA, "quiet_until": "2026-12-31T00:00:00+00:00",
         "villages": [LIJIA, WANGZHUANG], "quiet": [NAMELESS], "opened": True,
+        "outcome": "reopened", "decided": True,
     },
     {
         "ok": True, "error": "somebody_speaks", "village_code": LIJIA, "speaker": "/spoken/1.wav",
         "found": True, "user_id": 1, "villages": [LIJIA], "quiet": [],
     },
     {"ok": True, "found": True, "state": "odd", "status": 3, "due": "odd", "user_id": "odd"},
+    {
+        "ok": True, "found": True, "done": True, "may_reopen": True, "state": "rejected",
+        "refusal": "owed", "outcome": "appealed", "decided": True,
+    },
+    {
+        "ok": True, "found": True, "done": True, "may_reopen": True, "state": "received",
+        "outcome": "reminded", "decided": False,
+    },
 )  # fmt: skip
 _FOUND: tuple[Found, ...] = ("joined", "parted", "nobody", "caller_gone", "no_trunk", "limit")
 _TALKED: tuple[do.Event, ...] = (*(do.Connected(result) for result in _FOUND), do.TimedOut())

@@ -27,7 +27,7 @@ calls = st.builds(
         name: st.booleans()
         for name in (
             "finished", "agreed", "urgent", "reported", "spoken", "number_promised",
-            "number_told", "not_satisfied", "promised",
+            "number_told", "not_satisfied", "promised", "wants_person",
         )
     },
 )  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_promised_call_back_always_is_a_task(call: CallFacts) -> None:
 def test_a_whole_report_whose_number_was_told_never_is_a_task(call: CallFacts) -> None:
     whole = replace(
         call, kind="report", end_cause="completed", finished=True, reported=True, spoken=True,
-        number_promised=True, number_told=True, promised=False,
+        number_promised=True, number_told=True, promised=False, wants_person=False,
     )  # fmt: skip
     assert rules.reason_of(whole) is None
 
@@ -59,8 +59,15 @@ def test_who_was_cheated_and_said_nothing_is_the_gravest_of_all(call: CallFacts)
 
 
 @given(calls)
+def test_who_waited_for_a_person_in_vain_is_phoned_whatever_else_was_said(call: CallFacts) -> None:
+    waited = replace(call, end_cause="hangup", wants_person=True)
+    assert rules.reason_of(waited) in ("human", "fraud")
+
+
+@given(calls)
 def test_who_only_listened_owes_us_nothing_and_we_owe_them_nothing(call: CallFacts) -> None:
-    listened = replace(call, kind="news", end_cause="hangup", urgent=False, promised=False)
+    listened = replace(call, kind="news", end_cause="hangup", urgent=False, promised=False,
+                       wants_person=False)  # fmt: skip
     plain = replace(listened, number_promised=False, reported=False)
     assert rules.reason_of(plain) is None
 
@@ -77,6 +84,11 @@ def test_who_only_listened_owes_us_nothing_and_we_owe_them_nothing(call: CallFac
         ("wanted", CallFacts(end_cause="call_back_wanted", promised=True)),
         ("human", CallFacts(end_cause="nobody", kind="human", promised=True)),
         ("human", CallFacts(end_cause="hangup", kind="human")),
+        ("human", CallFacts(end_cause="hangup", agreed=True, reported=True, spoken=True,
+                            number_promised=True, number_told=True, wants_person=True)),
+        ("human", CallFacts(end_cause="hangup", kind="status", wants_person=True)),
+        (None, CallFacts(end_cause="joined", agreed=True, reported=True, spoken=True,
+                         number_promised=True, number_told=True, wants_person=True)),
         ("disk", CallFacts(end_cause="disk", promised=True)),
         ("killed", CallFacts(end_cause="killed", finished=False)),
         ("killed", CallFacts(end_cause="killed", finished=False, reported=True, spoken=True)),

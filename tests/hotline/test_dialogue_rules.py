@@ -53,8 +53,11 @@ answers = st.builds(
                 "found": st.booleans(),
                 "locked": st.booleans(),
                 "done": st.booleans(),
+                "outcome": st.sampled_from(["reopened", "appealed", "too_late", "odd", None, 3]),
+                "decided": st.sampled_from([True, False, None]),
+                "refusal": st.sampled_from(["owed", "told", "no_content", "odd", None, 3]),
                 "may_reopen": st.booleans(),
-                "state": st.sampled_from(["received", "accepted", "odd", None, 3]),
+                "state": st.sampled_from(["received", "rejected", "odd", None, 3]),
                 "status": st.sampled_from(["closed", "odd", None]),
                 "due": st.sampled_from(["2026-12-31", "odd", None, 7]),
                 "reply": st.sampled_from(["/replies/1.wav", None]),
@@ -218,6 +221,26 @@ def test_a_report_that_was_spoken_is_never_left_without_number_or_word(
         stayed = ends and not ({"hangup", "network", "joined"} & {*ends, before.hung_up})
         if stayed and state.counted and state.goal is Goal.REPORT:
             assert bound or promised, event
+
+
+@settings(max_examples=400, deadline=None)
+@given(places, picks)
+def test_whoever_waits_for_a_person_has_that_wish_noted(facts: Facts, choices: list[int]) -> None:
+    """However the call goes on or breaks off from there."""
+    for before, _, state, actions in follow(facts, choices):
+        if state.state is State.HUMAN and before.state is not State.HUMAN:
+            assert do.WantsPerson() in actions
+
+
+@settings(max_examples=400, deadline=None)
+@given(places, picks)
+def test_opened_again_is_said_only_of_what_was(facts: Facts, choices: list[int]) -> None:
+    for _, event, _, actions in follow(facts, choices):
+        said = [sound for a in actions if isinstance(a, do.Say) for sound in a.sounds]
+        if "dissatisfied" in said:
+            assert isinstance(event, do.Answered)
+            assert event.answer is not None
+            assert event.answer["outcome"] == "reopened"
 
 
 SIGNED_IN = (

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from cases.lifecycle import CaseStatus, ReportState
+from cases.residents import Outcome
 from hotline import steps as do
 from hotline.call import Key, SpeechHeard
 from hotline.dialogue import State
 from hotline.played import FileSound
 from hotline.prompt_texts import LANGUAGES
+from hotline.refusals import Telling
 from tests.hotline.machine import (
     ENDED,
     ENOUGH,
@@ -86,7 +88,8 @@ def test_one_is_not_satisfied_and_is_noted_before_anybody_is_asked() -> None:
     )
 
 
-WHY = (*NUMBER, do.Answered(DONE), ENDED, Key("1"), do.Answered({"ok": True, "done": True}))
+REOPENED = do.Answered({"ok": True, "done": True, "outcome": "reopened"})
+WHY = (*NUMBER, do.Answered(DONE), ENDED, Key("1"), REOPENED)
 
 
 def test_the_reason_is_recorded_of_who_speaks_after_the_beep() -> None:
@@ -105,10 +108,74 @@ def test_silence_gives_no_reason_and_no_recording() -> None:
     assert said(run(*WHY, *SILENCE)[1]) == ["goodbye"]
 
 
+OUTCOMES = {
+    Outcome.REOPENED: ("dissatisfied", "goodbye"),
+    Outcome.APPEALED: ("objected_appealed", "goodbye"),
+    Outcome.REMINDED: ("objected_reminded", "farewell"),
+    Outcome.REPEATED: ("objected_repeated", "farewell"),
+    Outcome.TOO_LATE: ("objected_too_late", "goodbye"),
+}
+"""What is said of each, and the last words: "goodbye" says that staff will get in touch."""
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_what_came_of_key_1_is_said_as_it_is(outcome: Outcome) -> None:
+    done = outcome is not Outcome.TOO_LATE
+    answer = do.Answered({"ok": True, "done": done, "outcome": outcome.value})
+    road = (*NUMBER, do.Answered(DONE), ENDED, Key("1"), answer)
+    words, last_words = OUTCOMES[outcome]
+    assert said(run(*road)[1]) == [words, "why", "beep"]
+    assert said(run(*road, *SILENCE)[1]) == [last_words]
+    assert said(run(*road, ENDED, SpeechHeard(), ENOUGH)[1])[-1] == last_words
+
+
+def test_an_outcome_without_words_is_only_noted() -> None:
+    odd = do.Answered({"ok": True, "done": True, "outcome": "odd"})
+    _, actions = run(*NUMBER, do.Answered(DONE), ENDED, Key("1"), odd)
+    assert said(actions) == ["dissatisfied_later", "why", "beep"]
+    assert do.PromiseCallBack() not in actions
+
+
+@pytest.mark.parametrize(
+    ("told", "offer"),
+    [
+        ({"state": "received", "status": None, "decided": False}, "remind_choice"),
+        ({"state": "accepted", "status": "in_progress", "decided": False}, "remind_choice"),
+        ({"state": "accepted", "status": "closed", "decided": True}, "not_satisfied"),
+        ({"state": "rejected", "status": None, "decided": True}, "appeal_choice"),
+    ],
+    ids=lambda told: str(told.get("state")) if isinstance(told, dict) else told,
+)
+def test_key_1_is_offered_in_words_that_fit_what_it_does(told: dict[str, Any], offer: str) -> None:
+    answer = do.Answered(DONE | told)
+    assert said(run(*NUMBER, answer, ENDED)[1])[-1] == offer
+    assert said(run(*NUMBER, answer, ENDED, ENDED, Key("7"))[1]) == [offer]
+
+
+REFUSED = DONE | {"state": "rejected", "status": None}
+TELLINGS = {
+    Telling.OWED: "state_rejected",
+    Telling.TOLD: "state_rejected_told",
+    Telling.NO_NUMBER: "state_rejected_ask",
+    Telling.NO_CONTENT: "state_no_content",
+}
+
+
+@pytest.mark.parametrize("telling", Telling)
+def test_of_a_refusal_a_call_is_promised_only_where_one_is_owed(telling: Telling) -> None:
+    answer = do.Answered(REFUSED | {"refusal": telling.value})
+    assert said(run(*NUMBER, answer, ENDED)[1])[0] == TELLINGS[telling]
+
+
+def test_a_refusal_of_which_nothing_more_is_known_promises_nothing() -> None:
+    assert said(run(*NUMBER, do.Answered(REFUSED), ENDED)[1])[0] == "state_rejected_ask"
+
+
 def test_who_asks_for_a_person_instead_stays_not_satisfied() -> None:
     state, actions = run(*WHY, Key("0"))
     assert state.state is State.HUMAN
     assert do.Wants("human") not in actions
+    assert do.WantsPerson() in actions
 
 
 def test_without_the_office_the_caller_is_not_sent_away() -> None:
