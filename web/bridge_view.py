@@ -27,15 +27,42 @@ RESULTS = {
     "killed": N_("The telephone part stopped in the middle of the call. Try again."),
 }
 NOBODY = {
-    "busy": N_("The resident's telephone was busy. Try again later."),
+    "busy": N_(
+        "The resident's telephone was busy, or the hotline had no free line. Try again later."
+    ),
     "no_answer": N_("The resident did not answer. Try again later."),
     "answered": N_("You hung up before the resident answered."),
     "cancelled": N_("You hung up before the resident answered."),
     "machine": N_("An answering machine took the call. Try again later."),
+    "limit": N_("All lines of the hotline are in use. Try again in a minute."),
+    "unjoined": N_(
+        "The resident answered, but the line did not join you. Try again; if it happens again, "
+        "ask the IT office to look at the telephone line."
+    ),
 }
 TOO_SHORT = N_("The talk was over within 10 seconds, so it does not count as contact.")
-UNREACHED = N_("The resident could not be reached. Try again later.")
+UNREACHED = N_(
+    "The resident could not be reached. Try again later; if no number at all can be reached, ask "
+    "the IT office to look at the telephone line."
+)
 UNDIALLED = N_("Nobody was called: one of both numbers cannot be dialled. Tell your administrator.")
+OWN_PHONE = {
+    "busy": N_(
+        "Your own telephone was busy, or the hotline had no free line. Hang up and try again in a "
+        "minute; if it stays so, ask the IT office to look at the telephone line."
+    ),
+    "refused": N_(
+        "The call to your own telephone was refused. If you did not refuse it yourself, ask the IT "
+        "office to look at the telephone line: its account and password."
+    ),
+    "unreachable": N_(
+        "The call did not get through to your own telephone. See whether it is switched on and "
+        "its number right (“My telephone”); if both are, ask the IT office to look at the "
+        "telephone line."
+    ),
+    "limit": NOBODY["limit"],
+}
+"""By why no call came to who pressed the button; ``NOT_TAKEN`` when it rang."""
 NOT_TAKEN = N_("Your own telephone was not answered, or nobody pressed 1 on it.")
 BEGUN = N_("The hotline is told to call you …")
 YOURS_RINGS = N_("Your telephone rings: pick it up.")
@@ -153,5 +180,7 @@ def result_words(order: OutgoingCall) -> str:
         return RESULTS[order.result]
     if not order.attempts:
         return UNDIALLED
-    causes = [one["cause"] for one in order.attempts if one["who"] == "resident"]
-    return NOBODY.get(causes[-1], UNREACHED) if causes else NOT_TAKEN
+    last = order.attempts[-1]
+    if last["who"] == "resident":
+        return NOBODY.get(last["cause"], UNREACHED)
+    return OWN_PHONE.get(last["cause"], NOT_TAKEN)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cases.models import Report
 from core.errors import N_
 from hotline.models import CallRecord, DutyPhone, OutgoingCall
+from hotline.outgoing.contract import NOT_THROUGH
 
 BECAUSE = {
     "fraud": N_("Just cheated of money (key 5)"),
@@ -26,7 +27,17 @@ RESULTS = {
     "killed": N_("The ringing was broken off"),
 }
 NOBODY = N_("Nobody took it")
+NO_PHONE = N_("Not rung: the list of duty phones (page Hotline) held none that can be called")
+NO_FREE_LINE = N_(
+    "Not rung: the line, or whoever was called, was busy all the time. Phone the duty room "
+    "yourself, and ask the IT office about a second line"
+)
+NO_LINE = N_(
+    "Not rung: no call got through. Phone the duty room yourself, and ask the IT office to look at "
+    "the telephone line"
+)
 HELPED = ("taken", "joined")
+LINES_IN_USE = {"busy", "limit"}
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,19 @@ def rung_for(session: Session, report: Report) -> list[Rung]:
 
 def _rung(session: Session, row: OutgoingCall) -> Rung:
     good = row.result in HELPED
-    words = RESULTS.get(row.result or "", NOBODY)
+    words = RESULTS.get(row.result or "") or _in_vain(row)
     who = _who(session, row) if good else ""
     return Rung(good, words, who, row.ended_at or row.requested_at)
+
+
+def _in_vain(row: OutgoingCall) -> str:
+    """Why nobody took it: nobody wanted to, or no telephone could be made to ring."""
+    causes = {str(attempt["cause"]) for attempt in row.attempts or []}
+    if not causes:
+        return NO_PHONE
+    if not causes <= NOT_THROUGH:
+        return NOBODY
+    return NO_FREE_LINE if causes <= LINES_IN_USE else NO_LINE
 
 
 def _who(session: Session, row: OutgoingCall) -> str:

@@ -58,6 +58,7 @@ class AsteriskCall:
         self._speech_told = True
         self._shelved: set[Path] = set()
         self._bridge = ""
+        self._joining: asyncio.Future[bool] | None = None
         self._over = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._worker = asyncio.create_task(self._work(), name=f"orders {channel}")
@@ -93,6 +94,7 @@ class AsteriskCall:
     async def _close(self, cause: str) -> None:
         await self._take_finished()
         self._worker.cancel()
+        _tell(self._joining, False)
         for sound in self._shelved:
             self._shelf.take_away(sound)
         if self._bridge:
@@ -238,14 +240,25 @@ class AsteriskCall:
             raise TypeError("only calls of one Asterisk can be joined")
         self.stop_playing()
         other.stop_playing()
-        self._bridge = other._bridge = f"{taking.PREFIX}{self.call_id}"
-        self._order(lambda: self._join(other.channel))
+        bridge = self._bridge = other._bridge = f"{taking.PREFIX}{self.call_id}"
+        joining = self._joining = asyncio.get_running_loop().create_future()
+        if self._closing is not None:
+            joining.set_result(False)
+        self._order(lambda: self._join(bridge, other.channel, joining))
 
-    async def _join(self, other: str) -> None:
-        bridge = self._bridge
-        await self._ari.order("POST", "bridges", params={"type": "mixing", "bridgeId": bridge})
-        both = {"channel": f"{self.channel},{other}"}
-        await self._ari.order("POST", "bridges", bridge, "addChannel", params=both)
+    async def _join(self, bridge: str, other: str, joining: asyncio.Future[bool]) -> None:
+        try:
+            await self._ari.order("POST", "bridges", params={"type": "mixing", "bridgeId": bridge})
+            both = {"channel": f"{self.channel},{other}"}
+            await self._ari.order("POST", "bridges", bridge, "addChannel", params=both)
+        except (ChannelGone, Trouble) as error:
+            log.warning("calls were not joined", call_id=self.call_id, why=str(error)[:200])
+            _tell(joining, False)
+        _tell(joining, True)
+
+    async def join_succeeded(self) -> bool:
+        """Whether Asterisk carried out the last ``join``; waits until it has answered."""
+        return self._joining is not None and await asyncio.shield(self._joining)
 
     def part(self) -> None:
         bridge, self._bridge = self._bridge, ""
@@ -273,3 +286,9 @@ class AsteriskCall:
         with contextlib.suppress(ChannelGone):
             path = ("channels", self.channel, "variable")
             await self._ari.order("POST", *path, params={"variable": name, "value": ""})
+
+
+def _tell(answer: asyncio.Future[bool] | None, value: bool) -> None:
+    """Only the first answer counts."""
+    if answer is not None and not answer.done():
+        answer.set_result(value)

@@ -8,7 +8,7 @@ phone). Numbers come from the web process or from the directory it wrote, never 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from hotline.call import Call
 
@@ -25,6 +25,9 @@ they spoke and the caller is still on the line."""
 CONTACT_AT_LEAST_MS = 10_000
 """Whoever speaks with a machine, or with somebody who hangs up at once, is gone before that."""
 
+NOT_THROUGH = frozenset({"busy", "refused", "unreachable", "no_trunk", "limit"})
+"""Causes by which perhaps no telephone rang at all: the line is in use, wrong or broken."""
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -40,7 +43,9 @@ class Attempt:
     """One ringing. Instants are ISO 8601 in UTC; ``masked`` is the number with its middle hidden.
 
     cause: "answered" or one of ``hotline.call.Undialled``, "declined" (did not press 1),
-    "machine" (who works here pressed 9: an answering machine).
+    "machine" (who works here pressed 9: an answering machine), "unjoined" (the switch did not
+    join the two). Tries one after the other that came to the same of ``NOT_THROUGH`` are one
+    attempt: from the first to the last.
     """
 
     who: str
@@ -68,6 +73,15 @@ class Outcome:
     ended_at: str | None = None
     talked_ms: int = 0
     result: Result | None = None
+
+
+@runtime_checkable
+class JoinedByASwitch(Protocol):
+    """What a ``Call`` also is when another machine joins it: that may refuse."""
+
+    async def join_succeeded(self) -> bool:
+        """Whether what ``join`` asked for last came about; returns once that is known."""
+        ...
 
 
 class Outgoing(Protocol):

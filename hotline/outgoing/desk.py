@@ -7,6 +7,7 @@ key 2 of a duty ring from the call that pressed 5.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -22,8 +23,8 @@ from core.sealed import Sealer
 from core.settings import Settings
 from hotline import directory
 from hotline.call import Call, Driver
-from hotline.journal import folder_name
-from hotline.outgoing import door, flows, numbers, who
+from hotline.journal import folder_name, locked, spool_of
+from hotline.outgoing import door, duty, flows, numbers, who
 from hotline.outgoing.callers import Callers
 from hotline.outgoing.contract import Found, Kind, Leg, Outcome, Result
 from hotline.outgoing.errand import Errand, run
@@ -47,12 +48,14 @@ class OutgoingDesk:
         driver: Driver,
         prompts: flows.Spoken,
         *,
-        pause: flows.Pause = asyncio.sleep,
+        pause: duty.Pause = asyncio.sleep,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._sealer = sealer
         self._driver = driver
         self._pause = pause
+        self._monotonic_s = monotonic_s
         self._known = directory.Reader(settings)
         self._voice = flows.Voice(prompts, self._known)
         self._ledger = Ledger(settings)
@@ -60,6 +63,8 @@ class OutgoingDesk:
         self._bridges: set[str] = set()
         self._callers = Callers()
         self._rung_for: deque[str] = deque(maxlen=1000)
+        self._calls_of: dict[str, list[str]] = {}
+        """Who asked for the duty phones that ring now -> that caller's calls."""
 
     async def run(self) -> None:
         """Bury what a dead process left, then take orders until cancelled; ends all errands."""
@@ -130,23 +135,45 @@ class OutgoingDesk:
         verdict = self._callers.admit(who_asks)
         if verdict == "rings already":
             log.info("the duty phones ring for this caller already", call=call_id)
+            self._calls_of[who_asks].append(call_id)
             return
         errand = self._errand(str(uuid.uuid4()), "duty", call_id)
         reachable = numbers.may_call_back(caller, self._settings)
         back = Leg("caller", caller) if reachable else None
+        calls = [call_id]
+        line = duty.Line(
+            has_road=lambda number: numbers.can_dial(number, self._settings),
+            caller_is_there=lambda: any(self._is_on_the_line(one) for one in tuple(calls)),
+            pause=self._pause,
+            monotonic_s=self._monotonic_s,
+        )
 
         async def flow(it: Errand) -> Result:
             if verdict == "limit" or await self._is_over_limit("duty"):
                 return "limit"
             await it.save()
             phones = self._phones("duty", village_code)
-            return await flows.duty(
-                it, self._voice, phones, caller=back, village_code=village_code, pause=self._pause
+            return await duty.ring(
+                it, self._voice, phones, line, caller=back, village_code=village_code
             )
 
         ringing = self._start(errand, flow)
         if verdict == "ring":
-            ringing.add_done_callback(lambda _: self._callers.over(who_asks))
+            self._calls_of[who_asks] = calls
+            ringing.add_done_callback(lambda _: self._ring_over(who_asks))
+
+    def _ring_over(self, who_asks: str) -> None:
+        self._callers.over(who_asks)
+        del self._calls_of[who_asks]
+
+    def _is_on_the_line(self, call_id: str) -> bool:
+        """Whether an incoming call lives: as long as it does it holds its folder's lock."""
+        folder = spool_of(self._settings) / folder_name(call_id)
+        try:
+            with locked(folder) as is_over:
+                return not is_over and folder.is_dir()
+        except OSError:
+            return False
 
     async def find_human(self, call: Call, *, village_code: str | None) -> Found:
         """See ``contract.Outgoing``. At most half of the hourly limit goes to this."""

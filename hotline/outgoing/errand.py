@@ -15,7 +15,7 @@ import structlog
 from core.sealed import mask_number
 from hotline.call import Call, Driver
 from hotline.outgoing import legs
-from hotline.outgoing.contract import Attempt, Leg, Outcome, Result
+from hotline.outgoing.contract import NOT_THROUGH, Attempt, Leg, Outcome, Result
 from hotline.outgoing.outcomes import Ledger, as_json, now_text
 
 RING_S = 25.0
@@ -67,6 +67,7 @@ class Errand:
 
     async def ring(self, leg: Leg) -> Call | None:
         """Ring until it answers; the attempt tells why it did not."""
+        before = self.last_attempt(leg)
         attempt = Attempt(leg.who, mask_number(leg.number), now_text())
         self.outcome.attempts.append(attempt)
         try:
@@ -80,12 +81,18 @@ class Errand:
             raise
         if isinstance(answer, str):
             attempt.cause, attempt.ended_at = answer, now_text()
+            if before is not None and before.cause == answer and answer in NOT_THROUGH:
+                before.ended_at = attempt.ended_at  # a line busy for minutes is one attempt
+                self.outcome.attempts.pop()
             await self.save()
             return None
         attempt.answered_at, attempt.cause = now_text(), "answered"
         self._open[id(answer)] = answer, attempt
         await self.save()
         return answer
+
+    def last_attempt(self, leg: Leg) -> Attempt | None:
+        return next((one for one in reversed(self.outcome.attempts) if one.who == leg.who), None)
 
     async def ring_and_ask(
         self, leg: Leg, sounds: Sequence[Path], keys: str
@@ -110,17 +117,20 @@ class Errand:
             return None
         return call
 
-    async def talk(self, first: Call, second: Call) -> Call | None:
-        """Join them until one leaves; who that was, or None when the longest time was over."""
+    async def talk(self, first: Call, second: Call) -> Call | Literal["unjoined"] | None:
+        """Join them until one leaves; who that was, or None when the longest time was over.
+
+        "unjoined": they never heard each other; the attempt of ``second`` tells so.
+        """
         left = await self._talk(first, second)
-        return left if not isinstance(left, str) else None
+        return None if left == "key" else left
 
     async def talk_unless_machine(
         self, staff: Call, resident: Call
-    ) -> Call | Literal["machine"] | None:
+    ) -> Call | Literal["machine", "unjoined"] | None:
         """Like ``talk``; "machine" when who works here said so by key 9. Then nobody spoke."""
         left = await self._talk(staff, resident, key_of_first=MACHINE_KEY)
-        if not isinstance(left, str):
+        if left != "key":
             return left
         self.outcome.joined_at, self.outcome.talked_ms = None, 0
         self._open[id(resident)][1].cause = "machine"
@@ -128,17 +138,22 @@ class Errand:
 
     async def _talk(
         self, first: Call, second: Call, *, key_of_first: str = ""
-    ) -> Call | str | None:
-        first.join(second)
-        self.outcome.joined_at = now_text()
-        begun_s = time.monotonic()
-        await self.save()
+    ) -> Call | Literal["key", "unjoined"] | None:
+        begun_s = None
         try:
-            return await legs.until_one_leaves(
+            if not await legs.join(first, second):
+                self._open[id(second)][1].cause = "unjoined"
+                return "unjoined"
+            self.outcome.joined_at = now_text()
+            begun_s = time.monotonic()
+            await self.save()
+            left = await legs.until_one_leaves(
                 first, second, limit_s=TALK_LIMIT_S, key_of_first=key_of_first
             )
+            return "key" if isinstance(left, str) else left
         finally:
-            self.outcome.talked_ms = round((time.monotonic() - begun_s) * 1000)
+            if begun_s is not None:
+                self.outcome.talked_ms = round((time.monotonic() - begun_s) * 1000)
             first.part()
 
     async def part_kindly(self, left: Call | None, calls: Sequence[Call], bye: list[Path]) -> None:

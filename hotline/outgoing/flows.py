@@ -1,10 +1,9 @@
-"""The three things the hotline calls out for, step by step: a bridge, a person, the duty phone."""
+"""What the hotline calls out for, step by step: a bridge, a person. Duty phones: ``duty``."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,15 +15,10 @@ from hotline.outgoing.contract import Leg, Result
 from hotline.outgoing.errand import Errand
 from hotline.prompt_texts import PAUSE
 
-DUTY_ROUNDS = 3
-ROUND_PAUSE_S = 5.0
 SEARCH_LIMIT_S = 180.0
 """Nobody waits longer than this for the next telephone to ring: a call-back is better."""
-CALLER_TRIES = 3
-CALLER_PAUSE_S = 10.0
 HOLD = ("out_hold", *[PAUSE] * 10)
 HOLD_FOR_RESIDENT = ("out_hold", "out_machine", *[PAUSE] * 10)
-Pause = Callable[[float], Awaitable[None]]
 
 
 class Spoken(Protocol):
@@ -77,6 +71,9 @@ async def bridge(errand: Errand, voice: Voice, staff: Leg, resident: Leg) -> Res
         await errand.hang_up(second, "machine")
         await errand.part_kindly(None, [first], voice.say("out_nobody"))
         return "nobody"
+    if left == "unjoined":
+        await errand.part_kindly(None, [second, first], voice.say("out_unjoined"))
+        return "nobody"
     await errand.part_kindly(left, [first, second], voice.say("out_over"))
     return "joined"
 
@@ -101,63 +98,9 @@ async def human(
             continue
         call, _ = asked
         left = await errand.talk(caller, call)
+        if left == "unjoined":
+            await errand.part_kindly(None, [call], voice.say("out_unjoined"))
+            return "nobody", None
         await errand.part_kindly(left, [call], voice.say("out_over"))
         return "joined", left
     return errand.unanswered(), None
-
-
-async def duty(
-    errand: Errand,
-    voice: Voice,
-    phones: Sequence[Leg],
-    *,
-    caller: Leg | None,
-    village_code: str | None,
-    pause: Pause = asyncio.sleep,
-) -> Result:
-    """Ring the duty phones in turn, three rounds at most, until somebody takes it."""
-    choice = "out_duty_choice" if caller else "out_duty_choice_one"
-    announcement = voice.with_place(village_code, ("out_duty_staff",), (choice,))
-    for round_no in range(DUTY_ROUNDS):
-        if round_no:
-            await pause(ROUND_PAUSE_S)
-        for phone in phones:
-            asked = await errand.ring_and_ask(phone, announcement, "12" if caller else "1")
-            if asked is None:
-                continue
-            officer, key = asked
-            if key == "2" and caller is not None:
-                return await _connect(errand, voice, officer, caller, pause)
-            await errand.part_kindly(None, [officer], voice.say("out_duty_taken"))
-            return "taken"
-        if not phones:
-            break
-    return errand.unanswered()
-
-
-async def _connect(
-    errand: Errand, voice: Voice, officer: Call, caller: Leg, pause: Pause
-) -> Result:
-    """The caller may still be speaking to the hotline: busy is tried again while one waits."""
-    found = await legs.while_there(officer, _reach(errand, voice, caller, pause), voice.say(*HOLD))
-    if found == "gone":
-        await errand.hang_up(officer, "gone")
-        return "taken"
-    if found is None:
-        await errand.part_kindly(None, [officer], voice.say("out_duty_unreached"))
-        return "taken"
-    left = await errand.talk(officer, found)
-    await errand.part_kindly(left, [officer, found], voice.say("out_over"))
-    return "joined"
-
-
-async def _reach(errand: Errand, voice: Voice, caller: Leg, pause: Pause) -> Call | None:
-    for attempt in range(CALLER_TRIES):
-        if attempt:
-            await pause(CALLER_PAUSE_S)
-        call = await errand.ring_and_say(caller, voice.say("out_bridge_resident"))
-        if call is not None:
-            return call
-        if errand.outcome.attempts[-1].cause != "busy":
-            return None
-    return None

@@ -1,4 +1,4 @@
-"""What is done with the calls of a bridge: say, ask for a key, hold, watch. No files, no rules."""
+"""What is done with calls we made: say, ask for a key, hold, join, watch. No files, no rules."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hotline.call import Call, HungUp, Key, PlayEnded
+from hotline.outgoing.contract import JoinedByASwitch
 
 SAY_LIMIT_S = 15.0
 ASK_TIMES = 3
 ASK_PAUSE_S = 3.0
 WATCH_S = 60.0
+JOIN_WITHIN_S = 10.0
+"""Two people who hear nothing do not wait longer than that for a switch."""
 T = TypeVar("T")
 
 
@@ -82,6 +85,18 @@ async def while_there(
         await _put_down(working, watching)
         if sounds:
             waiting.stop_playing()
+
+
+async def join(first: Call, second: Call) -> bool:
+    """Join them; False when the switch did not, or did not say so in time."""
+    first.join(second)
+    if not isinstance(first, JoinedByASwitch):
+        return True
+    try:
+        async with asyncio.timeout(JOIN_WITHIN_S):
+            return await first.join_succeeded()
+    except TimeoutError:
+        return False
 
 
 async def until_one_leaves(

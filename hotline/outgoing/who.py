@@ -15,7 +15,7 @@ def to_ring(
 ) -> tuple[DutyPhone, ...]:
     """The phones of ``kind`` to ring at ``at``, in order.
 
-    An unknown village is everybody's. Of ``duty`` somebody is always rung when there is a phone
+    An unknown village is everybody's. Of ``duty`` there is always somebody when there is a phone
     at all: with nobody of the village on duty, first others on duty, else any phone.
     """
     of_kind = [phone for phone in directory.phones if phone.kind == kind]

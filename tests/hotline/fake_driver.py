@@ -29,6 +29,14 @@ class RingsOn:
     """Nobody lifts the receiver; the ringing lasts until it is cancelled."""
 
 
+@dataclass(frozen=True)
+class After:
+    """It rings so long before the network tells why nobody answers."""
+
+    seconds: float
+    answer: Undialled
+
+
 class FakeLeg(FakeCall):
     """A FakeCall that can also hold the line: at ``Stay`` its next event never comes."""
 
@@ -54,16 +62,25 @@ def leg(*moves: Move | Stay | Until) -> FakeLeg:
     return FakeLeg(moves)  # type: ignore[arg-type]
 
 
-Reaction = FakeLeg | Undialled | RingsOn
+Reaction = FakeLeg | Undialled | RingsOn | After
 
 
 @dataclass
 class FakeDriver:
-    """Fulfils ``hotline.call.Driver``. ``reactions``: what each ringing of a number meets."""
+    """Fulfils ``hotline.call.Driver``. ``reactions``: what each ringing of a number meets.
+
+    Time is the script's: a phone that nobody answers rings for all of ``ring_s``, and that passes
+    at once. All else takes no time, as a line that is in use is told at once.
+    """
 
     reactions: dict[str, list[Reaction]] = field(default_factory=lambda: defaultdict(list))
     dialled: list[tuple[str, float]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    line_is_free: Callable[[], bool] = lambda: True
+    """While it is not, whatever is dialled is busy and no phone rings."""
+    now_s: float = 0.0
+    rung_at_s: list[tuple[float, str]] = field(default_factory=list)
+    """When which phone really rang."""
 
     @property
     def numbers(self) -> list[str]:
@@ -71,6 +88,9 @@ class FakeDriver:
 
     async def dial(self, number: str, *, ring_s: float) -> FakeCall | Undialled:
         self.dialled.append((number, ring_s))
+        if not self.line_is_free():
+            return "busy"
+        self.rung_at_s.append((self.now_s, number))
         waiting = self.reactions.get(number)
         reaction = waiting.pop(0) if waiting else "no_answer"
         try:
@@ -85,4 +105,9 @@ class FakeDriver:
             await reaction.answer()
             return reaction
         assert not isinstance(reaction, RingsOn)
+        if isinstance(reaction, After):
+            self.now_s += reaction.seconds
+            return reaction.answer
+        if reaction == "no_answer":
+            self.now_s += ring_s
         return reaction

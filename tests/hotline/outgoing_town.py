@@ -46,10 +46,6 @@ class Spoken:
         return [self.paths[name] for name in ids]
 
 
-async def no_pause(_seconds: float) -> None:
-    await asyncio.sleep(0)
-
-
 class Town:
     """Everything that telephony's side of the outgoing calls needs."""
 
@@ -63,7 +59,19 @@ class Town:
 
     def new_desk(self) -> OutgoingDesk:
         """As after a restart of the process."""
-        return OutgoingDesk(self.settings, self.sealer, self.driver, self.spoken, pause=no_pause)
+        return OutgoingDesk(
+            self.settings,
+            self.sealer,
+            self.driver,
+            self.spoken,
+            pause=self.pause,
+            monotonic_s=lambda: self.driver.now_s,
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """It passes at once."""
+        self.driver.now_s += seconds
+        await asyncio.sleep(0)
 
     def people(self, kind: str, *numbers: str, with_sound: bool = True) -> None:
         """Let these phones answer for the village, in this order."""

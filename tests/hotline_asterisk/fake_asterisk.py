@@ -13,7 +13,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,12 @@ class FakeAsterisk:
         self.bridges: dict[str, set[str]] = {}
         self.answers_to: dict[str, str | int] = {}
         self.refuse_recording = False
+        self.refuse_joins_with: int | None = None
         self.broken_fetches = 0
         self._lines: set[WebSocket] = set()
+        self._ending = threading.Lock()
+        self._answers_joins = threading.Event()
+        self._answers_joins.set()
         self._loop: asyncio.AbstractEventLoop | None = None
         routes = [
             WebSocketRoute("/ari/events", self._events),
@@ -111,6 +115,13 @@ class FakeAsterisk:
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
 
+    @contextlib.contextmanager
+    def silent_joins(self) -> Iterator[None]:
+        """Whoever asks to join channels gets no answer until then."""
+        self._answers_joins.clear()
+        yield
+        self._answers_joins.set()
+
     # What callers do
 
     def ring(self, channel: str = "1764300000.7", caller: str = "13812345678") -> Channel:
@@ -138,8 +149,8 @@ class FakeAsterisk:
 
     def hear_out(self, channel: Channel) -> None:
         """What is queued is played to its end."""
-        while channel.playing:
-            self._end_playback(channel, channel.playing[0])
+        while playing := list(channel.playing):
+            self._end_playback(channel, playing[0])
 
     def hang_up(self, channel: Channel, cause: int = 16) -> None:
         self._end_recording(channel, "RecordingFinished")
@@ -287,6 +298,10 @@ class FakeAsterisk:
             case "POST", []:
                 self.bridges[asked["bridgeId"]] = set()
                 return {"id": asked["bridgeId"], "bridge_type": asked["type"]}
+            case "POST", [_, "addChannel"] if not self._answers_joins.wait(30):
+                return 500
+            case "POST", [_, "addChannel"] if self.refuse_joins_with is not None:
+                return self.refuse_joins_with
             case "POST", [bridge, "addChannel"]:
                 for name in asked["channel"].split(","):
                     if name not in self.channels:
@@ -315,7 +330,10 @@ class FakeAsterisk:
         return channel.told()
 
     def _end_playback(self, channel: Channel, playback: str) -> None:
-        channel.playing.remove(playback)
+        with self._ending:
+            if playback not in channel.playing:
+                return  # somebody else ended it at this moment
+            channel.playing.remove(playback)
         told = {"id": playback, "target_uri": f"channel:{channel.id}", "state": "done"}
         event = {"type": "PlaybackFinished", "playback": told}
         threading.Thread(target=self._tell, args=(event,)).start()

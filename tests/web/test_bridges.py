@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from cases import contacts, intake, review
 from cases.intake import Arrival
 from cases.models import Case
 from cases.review import Decision
-from core import auth
+from core import auth, settings
 from core.blobs import BlobStore
 from core.clock import utc_now
 from core.database import Database
 from core.models import AuditEntry, User
 from core.sealed import Sealer
+from core.settings import Settings
 from hotline import callbacks
 from hotline.callbacks import Debt
 from hotline.models import OutgoingCall, StaffPhone
@@ -27,6 +29,14 @@ from tests.web.conftest import VILLAGE, Clients, post
 NUMBER, OWN = "13712345678", "13912345678"
 BUTTON = "Connect me with the resident"
 MakeCase = Callable[..., int]
+
+
+@pytest.fixture
+def config(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A town whose hotline can call out."""
+    monkeypatch.setenv("XIANGYIN_TRUNK_HOST", "carrier.example")
+    settings.load.cache_clear()
+    return settings.load()
 
 
 @pytest.fixture
@@ -105,6 +115,8 @@ def test_the_handler_presses_and_sees_how_far_it_is(
         ("busy", "was busy"),
         ("no_answer", "did not answer"),
         ("refused", "could not be reached"),
+        ("limit", "All lines of the hotline are in use"),
+        ("unjoined", "the line did not join you"),
     ],
 )
 def test_why_nobody_was_reached_is_said(
@@ -117,6 +129,41 @@ def test_why_nobody_was_reached_is_said(
         attempts=[{"who": "resident", "answered_at": None, "cause": cause}],
     )  # fmt: skip
     assert said in part(handler, case)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ("busy", "hotline had no free line"),
+        ("refused", "account and password"),
+        ("unreachable", "did not get through to your own telephone"),
+        ("limit", "All lines of the hotline are in use"),
+    ],
+)
+def test_a_line_that_fails_is_not_blamed_on_who_pressed(
+    client: Clients, make_case: MakeCase, database: Database, cause: str, said: str
+) -> None:
+    case, handler = make_case(), client("handler")
+    post(handler, f"/cases/{case}/bridge")
+    change(
+        database, state="done", result="nobody", ended_at=utc_now(),
+        attempts=[{"who": "user:1", "answered_at": None, "cause": cause}],
+    )  # fmt: skip
+    assert said in part(handler, case)
+    assert "was not answered" not in part(handler, case)
+
+
+@pytest.mark.parametrize("cause", ["no_answer", "declined"])
+def test_who_does_not_take_the_own_telephone_is_told_so(
+    client: Clients, make_case: MakeCase, database: Database, cause: str
+) -> None:
+    case, handler = make_case(), client("handler")
+    post(handler, f"/cases/{case}/bridge")
+    change(
+        database, state="done", result="nobody", ended_at=utc_now(),
+        attempts=[{"who": "user:1", "answered_at": None, "cause": cause}],
+    )  # fmt: skip
+    assert "Your own telephone was not answered" in part(handler, case)
 
 
 def test_a_number_that_cannot_be_dialled_is_not_blamed_on_who_pressed(

@@ -63,6 +63,27 @@ def test_the_report_tells_what_became_of_the_ringing(
     assert NUMBER not in page
 
 
+@pytest.mark.parametrize(
+    ("causes", "words"),
+    [
+        (["busy"], "was busy all the time"),
+        (["busy", "limit"], "was busy all the time"),
+        (["refused"], "no call got through"),
+        (["busy", "unreachable"], "no call got through"),
+        (["busy", "no_answer"], "Nobody took it"),
+        (["declined", "refused"], "Nobody took it"),
+        ([], "held none that can be called"),
+    ],
+)
+def test_nobody_is_blamed_for_a_telephone_that_did_not_ring(
+    client: Clients, database: Database, fraud: int, causes: list[str], words: str
+) -> None:
+    ring(database, "nobody", *(attempt("duty:7", cause) for cause in causes))
+    page = client("operator").get(f"/reports/{fraud}").text
+    assert words in page
+    assert ("Nobody took it" in page) == (words == "Nobody took it")
+
+
 def test_a_phone_that_was_removed_since_has_no_name(
     client: Clients, database: Database, fraud: int
 ) -> None:
