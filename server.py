@@ -17,6 +17,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -25,12 +27,14 @@ import sqlalchemy as sa
 
 from core import auth, logs, migrate, settings
 from core.database import Database
+from core.database_wait import Refused, when_there
 from core.errors import InvalidInput
 from core.files import lock_now
 from core.models import User
+from core.processes import children
 from core.sealed import secret_key
 from core.settings import Settings
-from core.supervisor import EXIT_CONFIGURATION, READY, Child, ChildSpec, Supervisor
+from core.supervisor import EXIT_CONFIGURATION, READY, Child, ChildSpec, Supervisor, die_with_parent
 
 ROOT = Path(__file__).resolve().parent
 
@@ -67,50 +71,24 @@ def run_web(config: Settings) -> None:
 # --- the supervisor ------------------------------------------------------------------------------
 
 
-def children(config: Settings) -> list[ChildSpec]:
-    """The processes of one machine, in the order of their start."""
-    python = [sys.executable]
-    decoders = config.decoders or max(1, (os.cpu_count() or 2) - 1)
-    broker = (
-        [] if config.mqtt_url else [ChildSpec("broker", [*python, "-m", "broadcast", "broker"])]
-    )
-    signalling = (
-        [ChildSpec("signalling", [*python, "-m", "hotline", "signalling"])]
-        if config.telephony == "sip"
-        else []
-    )
-    live = [ChildSpec("live", [*python, "-m", "transcribe", "live"])] if config.live_streams else []
-    return [
-        *broker,
-        ChildSpec("web", [*python, str(ROOT / "server.py"), "web"]),
-        *(
-            ChildSpec(name, [*python, "-m", "transcribe", "worker", "--name", name])
-            for name in (f"decoder-{number}" for number in range(1, decoders + 1))
-        ),
-        *live,
-        ChildSpec("telephony", [*python, "-m", "hotline", "telephony"]),
-        *signalling,
-    ]
-
-
 def run_all(config: Settings, *, demo: bool) -> int:
     """Supervise until Ctrl-C or SIGTERM."""
     _check_broker(config)
     lock = _only_one(config)
-    database = Database.from_settings(config)
     secret_key(config)
-    say("bringing the database to its newest form")
-    migrate.upgrade(database)
     _make_certificates(config)
-    first = None if demo else _first_administrator(database)
-    supervisor = Supervisor(config.folder("logs"), say)
+    supervisor = Supervisor(config.folder("logs"), say, [spec.name for spec in children(config)])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop_watching())
     started = time.monotonic()
+    start = Start(supervisor, config, demo=demo)
     try:
-        _start_all(supervisor, config, demo=demo)
-        print_summary(config, supervisor, first, seconds=time.monotonic() - started)
-        supervisor.watch()
+        start.begin()
+        prepared = start.prepare_database()
+        if prepared is not None:
+            start.finish()
+            print_summary(config, supervisor, prepared.first, seconds=time.monotonic() - started)
+            supervisor.watch()
     finally:
         say("stopping in reverse order")
         supervisor.stop_all()
@@ -139,25 +117,69 @@ def _make_certificates(config: Settings) -> None:
         raise SystemExit(EXIT_CONFIGURATION) from problem
 
 
-def _start_all(supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
-    """Start in order; what need not wait for another loads beside it, on all cores."""
-    first_time = not any(config.folder("prompts").glob("*.wav"))
-    prompts = subprocess.Popen([sys.executable, "-m", "hotline", "prompts"]) if first_time else None
-    launched: dict[str, Child] = {}
-    for spec in children(config):
-        if spec.name == "telephony" and prompts is not None:
-            prompts.wait()
-        say(f"starting {spec.name}")
-        launched[spec.name] = supervisor.launch(spec)
-    supervisor.wait_ready(launched["web"])
-    if demo:
-        from demo.director import prepare
+@dataclass(frozen=True)
+class Prepared:
+    """A database in its newest form; ``first``: who was made when there was nobody yet."""
 
-        for player in prepare(config, say):
-            launched[player.name] = supervisor.launch(player)
-    for child in launched.values():
-        if not child.given_up and child.spec.name != "director":  # it waits for sound itself
-            supervisor.wait_ready(child)
+    first: tuple[str, str] | None
+
+
+class Start:
+    """The start, in order; what need not wait for another loads beside it, on all cores.
+
+    Calls are answered before the database is asked for. Only the first start of all waits with
+    them: there are neither prompts nor reference numbers yet.
+    """
+
+    def __init__(self, supervisor: Supervisor, config: Settings, *, demo: bool) -> None:
+        self._supervisor = supervisor
+        self._config = config
+        self._demo = demo
+        self._database = Database.from_settings(config)
+        self._launched: dict[str, Child] = {}
+        self._prompts: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        """Launch what needs no database."""
+        if not any(self._config.folder("prompts").glob("*.wav")):
+            command = [sys.executable, "-m", "hotline", "prompts"]
+            self._prompts = subprocess.Popen(command, preexec_fn=die_with_parent)
+            return
+        self._launch(spec for spec in children(self._config) if not spec.needs_database)
+
+    def prepare_database(self) -> Prepared | None:
+        """Wait for the database and migrate it; None when the server is to stop before that."""
+        say("bringing the database to its newest form")
+        watch = self._supervisor.watch
+        try:
+            return when_there(self._database, self._prepare, watch=watch, say=say)
+        except Refused as problem:
+            print(f"{problem}. See XIANGYIN_DATABASE_URL.", file=sys.stderr)
+            raise SystemExit(1) from problem
+
+    def _prepare(self) -> Prepared:
+        migrate.upgrade(self._database)
+        return Prepared(None if self._demo else _first_administrator(self._database))
+
+    def finish(self) -> None:
+        """Launch the rest and wait until all are ready."""
+        self._launch(spec for spec in children(self._config) if spec.name not in self._launched)
+        self._supervisor.wait_ready(self._launched["web"])
+        if self._demo:
+            from demo.director import prepare
+
+            for player in prepare(self._config, say):
+                self._launched[player.name] = self._supervisor.launch(player)
+        for child in self._launched.values():
+            if not child.given_up and child.spec.name != "director":  # it waits for sound itself
+                self._supervisor.wait_ready(child)
+
+    def _launch(self, specs: Iterable[ChildSpec]) -> None:
+        for spec in specs:
+            if spec.name == "telephony" and self._prompts is not None:
+                self._prompts.wait()
+            say(f"starting {spec.name}")
+            self._launched[spec.name] = self._supervisor.launch(spec)
 
 
 def print_summary(

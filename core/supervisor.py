@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.logs import masked
+
 READY = "READY"
 EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG: trying again cannot help
 FIRST_PAUSE_S, LONGEST_PAUSE_S, CALM_AFTER_S = 0.2, 10.0, 60.0
@@ -30,6 +32,7 @@ class ChildSpec:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_within_s: float = 60.0
+    needs_database: bool = False
 
 
 class Child:
@@ -74,7 +77,7 @@ class Child:
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            text = line.rstrip()
+            text = masked(line.rstrip())  # whatever a child prints, a traceback as well
             if text == READY:
                 self.ready.set()
                 continue
@@ -101,10 +104,17 @@ class Child:
 
 
 class Supervisor:
-    """Keeps a list of children alive until told to stop."""
+    """Keeps a list of children alive until told to stop.
 
-    def __init__(self, log_folder: Path, say: Callable[[str], None]) -> None:
+    ``order``: names of children that stop from last to first, whenever each was launched. Others
+    stop before them.
+    """
+
+    def __init__(
+        self, log_folder: Path, say: Callable[[str], None], order: Sequence[str] = ()
+    ) -> None:
         self.children: list[Child] = []
+        self._order = order
         self._folder = log_folder
         self._say = say
         self._stopping = threading.Event()
@@ -136,10 +146,13 @@ class Supervisor:
             )
         return False
 
-    def watch(self) -> None:
-        """Restart what dies until ``stop_watching``; returns then."""
+    def watch(self, until: Callable[[], bool] = lambda: False) -> bool:
+        """Restart what dies until ``until`` holds (True) or ``stop_watching`` (False)."""
         while not self._stopping.wait(0.1):
+            if until():
+                return True
             self.look_once()
+        return False
 
     def look_once(self, but: Child | None = None) -> None:
         """One round over the children: notice deaths, restart those that are due."""
@@ -177,10 +190,14 @@ class Supervisor:
         self._stopping.set()
 
     def stop_all(self) -> None:
-        """Stop the children in reverse order of their start."""
+        """Stop the children in reverse: of ``order``, else of their start."""
         self._stopping.set()
-        for child in reversed(self.children):
+        for child in sorted(reversed(self.children), key=self._place, reverse=True):
             child.stop()
+
+    def _place(self, child: Child) -> int:
+        name = child.spec.name
+        return self._order.index(name) if name in self._order else len(self._order)
 
 
 def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:

@@ -7,6 +7,7 @@ stumbles over a slow card. Nothing here knows a database.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import threading
 import time
@@ -16,20 +17,24 @@ from pathlib import Path
 import structlog
 
 from core import bell
+from core.clock import utc_now
 from core.sealed import Sealer
 from core.settings import Settings
 from hotline import limits, prompts, talk
 from hotline.ask import ask
-from hotline.call import Call, HungUp, PlayEnded
+from hotline.call import Call, HungUp, Key, PlayEnded
+from hotline.dialogue import Facts
 from hotline.directory import Reader
-from hotline.journal import BELL, Journal, spool_of
+from hotline.journal import BELL, Entry, Journal, opened, spool_of
 from hotline.number_block import LOW_WATER, NumberBlock
 from hotline.outgoing.contract import Found, Outgoing
 from hotline.prompts import Prompts
 from hotline.telling import Telling
 from hotline.turned_away import TurnedAway
+from hotline.unwritten import Unwritten
 from transcribe.stream import Announcer
 
+NO_DISK = "disk"
 log = structlog.get_logger("hotline.conversation")
 
 
@@ -66,6 +71,7 @@ class ConversationFactory:
         self.spool = spool_of(settings)
         self.announcer = Announcer(settings)
         self.monotonic_s = monotonic_s
+        self.unwritten = Unwritten(self.spool)
         self._turned_away = TurnedAway(self.spool, sealer)
         self._writing: set[asyncio.Task[None]] = set()
         self._refilling: asyncio.Task[object] | None = None
@@ -108,13 +114,39 @@ class ConversationFactory:
             task.add_done_callback(self._writing.discard)
 
     async def _apologise(self, call: Call) -> None:
-        await call.answer()
-        token = call.play(self.prompts.sounds(("apology_down",)))
-        for _ in range(50):
-            event = await call.next_event(limits.PROMPT_LIMIT_S)
-            if event is None or isinstance(event, HungUp) or event == PlayEnded(token):
-                break
-        await call.hang_up("disk")
+        """Say it, and remember whom it was said to: the disk may have room later."""
+        missed = opened(self.sealer, call.call_id, call.caller, call.called)
+        try:
+            await call.answer()
+            missed.answered_at = utc_now().isoformat()
+            token = call.play(self.prompts.sounds(("apology_down",)))
+            for _ in range(50):
+                event = await call.next_event(limits.PROMPT_LIMIT_S)
+                if event == Key("5") and missed.urgent_reason is None:
+                    await self._just_cheated(call, missed)
+                elif event is None or isinstance(event, HungUp) or event == PlayEnded(token):
+                    break
+            await call.hang_up(NO_DISK)
+        finally:
+            missed.ended_at, missed.end_cause = utc_now().isoformat(), NO_DISK
+            missed.finished = True
+            self.unwritten.keep(missed)
+
+    async def _just_cheated(self, call: Call, missed: Entry) -> None:
+        """Key 5 during the apology: nothing is recorded, yet the duty phone rings."""
+        directory = await asyncio.to_thread(self.directory.current)
+        known = Facts(called=call.called, directory=directory)
+        missed.urgent_reason, missed.village_code = "fraud", known.line_village
+        missed.village_from = "line" if missed.village_code else None
+        try:
+            self.outgoing.ring_duty(
+                missed.call_id,
+                caller=call.caller,
+                village_code=missed.village_code,
+                reference_no=None,
+            )
+        except Exception as error:  # the call-back goes on whatever becomes of the ringing
+            log.error("the duty phone does not ring", call_id=missed.call_id, error=repr(error))
 
     async def number(self) -> str | None:
         """A reference number to promise, or None; asks for more before the block is empty."""
@@ -148,4 +180,7 @@ def build(settings: Settings, outgoing: Outgoing | None = None) -> ConversationF
             target=prompts.add_later, args=(settings, ready), name="prompts", daemon=True
         )
         later.start()
-    return ConversationFactory(settings, Sealer.from_settings(settings), ready, outgoing=outgoing)
+    sealer = Sealer.from_settings(settings)
+    factory = ConversationFactory(settings, sealer, ready, outgoing=outgoing)
+    atexit.register(factory.unwritten.write)
+    return factory

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ class Entry:
     language: str = "zh_CN"
     kind: str = "report"
     """What the caller wanted: report, status, news, human, studio, quiet, live."""
+    wants_person: bool = False
+    """Asked for a person, whatever ``kind`` is."""
     village_code: str | None = None
     village_from: str | None = None
     """How the village is known: line (number dialled), last (caller's last one), code (keyed)."""
@@ -117,6 +120,17 @@ class Entry:
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+
+def opened(sealer: Sealer, call_id: str, caller: str, called: str) -> Entry:
+    """The entry of a call that begins now; the caller's number is sealed."""
+    return Entry(
+        call_id=folder_name(call_id),
+        started_at=utc_now().isoformat(),
+        called=called[:80],
+        caller_sealed=sealer.seal(caller) if caller else None,
+        caller_hash=sealer.caller_hash(caller) if caller else None,
+    )
 
 
 def folder_name(call_id: str) -> str:
@@ -167,19 +181,17 @@ class Journal:
 
     @classmethod
     def begin(cls, spool: Path, sealer: Sealer, call_id: str, caller: str, called: str) -> Self:
+        """``create`` for a call that begins now."""
+        return cls.create(spool, opened(sealer, call_id, caller, called))
+
+    @classmethod
+    def create(cls, spool: Path, entry: Entry) -> Self:
         """Make, lock and fill the folder. FileExistsError for a call id that was there before.
 
         The folder gets its name only when it is locked and filled, so that nobody ever sees a
-        live call without its lock.
+        live call without its lock. A disk that refuses it is left as it was.
         """
-        name = folder_name(call_id)
-        entry = Entry(
-            call_id=name,
-            started_at=utc_now().isoformat(),
-            called=called[:80],
-            caller_sealed=sealer.seal(caller) if caller else None,
-            caller_hash=sealer.caller_hash(caller) if caller else None,
-        )
+        name = entry.call_id
         if (spool / name).exists():
             raise FileExistsError(name)
         hidden = spool / f".{name}.{os.urandom(4).hex()}"
@@ -192,6 +204,7 @@ class Journal:
             sync_folder(spool)
         except BaseException:
             os.close(lock)
+            shutil.rmtree(hidden, ignore_errors=True)
             raise
         return cls(spool / name, lock, entry)
 

@@ -72,7 +72,11 @@ def test_wrong_settings_are_reported_in_the_childs_words_and_not_retried(
     assert said == ["web cannot start: port 1 is taken: set XIANGYIN_WEB_PORT"]
 
 
-def test_children_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("order", "stopped"), [("", "cba"), ("ca", "bac")])
+def test_children_stop_in_reverse_order(
+    said: list[str], tmp_path: Path, order: str, stopped: str
+) -> None:
+    supervisor = Supervisor(tmp_path, said.append, order)
     note = tmp_path / "order"
     code = (
         "import signal, sys, time\n"
@@ -82,7 +86,7 @@ def test_children_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) 
     for name in "abc":
         supervisor.start(ChildSpec(name, [sys.executable, "-c", code, name]))
     supervisor.stop_all()
-    assert note.read_text() == "cba"
+    assert note.read_text() == stopped
 
 
 def test_a_child_that_ignores_the_request_is_killed(supervisor: Supervisor) -> None:
@@ -113,3 +117,11 @@ def test_a_child_that_dies_while_others_start_is_not_forgotten(
     patient = f"import time\nwhile len(open({str(starts)!r}).read()) < 2: time.sleep(.05)\n"
     supervisor.start(python("slow", patient + SLEEPER))
     assert supervisor.children[0].restarts >= 1
+
+
+def test_watching_ends_when_what_it_waits_for_holds_or_when_told_to_stop(
+    supervisor: Supervisor,
+) -> None:
+    assert supervisor.watch(lambda: True)
+    supervisor.stop_watching()
+    assert not supervisor.watch(lambda: True)
