@@ -14,12 +14,11 @@ from fastapi import UploadFile
 from sqlalchemy.orm import Session
 
 from cases import intake, references
-from cases.intake import Arrival, Examined
+from cases.intake import Arrival, Examined, Received
 from cases.models import Report
 from core.clock import utc_now
-from core.errors import N_, InvalidInput
 from recordings import sound
-from web import report_photos, report_upload
+from web import report_halves, report_photos, report_upload
 from web.deps import Services
 from web.report_form import CONSENT_VERSION, MAX_SOUND_S, SPARE_S, TAKE_MAX_S, Sent
 from web.report_photos import Photo
@@ -41,12 +40,10 @@ class Brought:
         object.__setattr__(
             self, "references", [*([self.take] if self.take else []), *self.photo_takes]
         )
-        if len(self.photos) + len(self.photo_takes) > report_photos.MOST:
-            raise InvalidInput(
-                N_("At most %(most)d pictures go with one report."),
-                field="photo",
-                params={"most": report_photos.MOST},
-            )
+        pictures = len(self.photos) + len(self.photo_takes)
+        if pictures > report_photos.MOST:
+            beyond = range(report_photos.MOST, pictures)
+            raise report_photos.Refused(report_photos.TOO_MANY, beyond)
 
     @property
     def has_sound(self) -> bool:
@@ -96,27 +93,40 @@ def _files(
     elif brought.upload is not None:
         limit_s = MAX_SOUND_S + SPARE_S
         path = report_upload.save(services.settings, brought.upload, folder, max_s=limit_s)
-    pictures = [
-        report_photos.save(one.file, folder / f"photo-{number}")
-        for number, one in enumerate(brought.photos)
-    ]
-    pictures += [stack.enter_context(takes.whole(one)) for one in brought.photo_takes]
-    photos = [report_photos.keep(services.store, one, folder) for one in pictures]
+    photos = _photos(services, takes, brought, folder, stack)
     return (intake.examine(services.store, path) if path else None), photos
+
+
+def _photos(
+    services: Services, takes: Takes, brought: Brought, folder: Path, stack: ExitStack
+) -> list[Photo]:
+    """The pictures of the form, stored; Refused names all that cannot go for one reason."""
+    kept: list[Photo] = []
+    unusable: dict[int, str] = {}
+    pictures: list[UploadFile | Reference] = [*brought.photos, *brought.photo_takes]
+    for place, one in enumerate(pictures):
+        try:
+            if isinstance(one, Reference):
+                source = stack.enter_context(takes.whole(one))
+            else:
+                source = report_photos.save(one.file, folder / f"photo-{place}")
+            kept.append(report_photos.keep(services.store, source, folder))
+        except report_photos.Unusable as error:
+            unusable[place] = error.why
+    if unusable:
+        raise report_photos.refused(unusable)
+    return kept
 
 
 def _already_entered(services: Services, sent: Sent) -> Entered | None:
     """The report of this form, when only our answer got lost on the way."""
     with services.database.read() as session:
         report = session.scalar(
-            of_form(sent.token).where(Report.cut_off.is_(False)).order_by(Report.id.desc())
+            report_halves.of_form(sent.token)
+            .where(Report.cut_off.is_(False))
+            .order_by(Report.id.desc())
         )
         return _told(services, report) if report else None
-
-
-def of_form(token: str) -> sa.Select[Report]:
-    """Reports that came of the form with this token."""
-    return sa.select(Report).where(Report.source_key.startswith(f"web:{token}:", autoescape=True))
 
 
 def _store(
@@ -129,13 +139,16 @@ def _store(
     parts = [sent.text, examined.original if examined else "", *(one.sha256 for one in photos)]
     content = "\x1f".join(parts)
     key = f"web:{sent.token}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    halves = report_halves.find(services, sent.token, examined)
     with services.database.write() as session:
         known = session.scalar(sa.select(Report).where(Report.source_key == key))
         if known is not None:
             return _told(services, known)
-        report = _receive(services, session, place, sent, key, examined)
-        report_photos.attach(session, services.store, report, photos)
-        return _told(services, report)
+        received = _receive(services, session, place, sent, key, examined)
+        if received.is_new:
+            report_photos.attach(session, services.store, received.report, photos)
+            report_halves.tie(session, received.report, halves)
+        return _told(services, received.report)
 
 
 def _receive(
@@ -145,7 +158,7 @@ def _receive(
     sent: Sent,
     key: str,
     examined: Examined | None,
-) -> Report:
+) -> Received:
     number = references.reserve(session, 1)[0]
     now = utc_now()
     arrival = Arrival(
@@ -166,9 +179,7 @@ def _receive(
         resident_name=sent.resident_name or None,
         resident_phone=sent.resident_phone or None,
     )
-    return intake.receive(
-        session, services.store, services.sealer, arrival, examined=examined
-    ).report
+    return intake.receive(session, services.store, services.sealer, arrival, examined=examined)
 
 
 def _told(services: Services, report: Report) -> Entered:

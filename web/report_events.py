@@ -21,6 +21,8 @@ ACTIONS = {
     "appeal": N_("the resident is not satisfied: back to review"),
     "reminder": N_("the resident asked again"),
     "follows": N_("a later word about"),
+    "more_of": N_("holds all of the report that broke off:"),
+    "came_again": N_("all of it and more came as report"),
     "transcript_failed": N_("machine could not write it down"),
     "retry": N_("transcription asked for again"),
     "dialect": N_("dialect named"),

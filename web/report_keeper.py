@@ -24,8 +24,8 @@ from core.errors import InvalidInput, ToolFailed
 from hotline.limits import SPEECH_NEEDED_MS
 from hotline.sip import voice
 from recordings import sound
+from web import report_halves
 from web.deps import Services
-from web.report_entry import of_form
 from web.report_takes import About, Gone, Takes
 
 LOOK_EVERY_S = 600.0
@@ -96,14 +96,16 @@ class Keeper:
 
     def _was_sent(self, about: About) -> bool:
         with self._services.database.read() as session:
-            whole = of_form(about.form_token).where(Report.cut_off.is_(False))
+            whole = report_halves.of_form(about.form_token).where(Report.cut_off.is_(False))
             return session.scalar(whole.limit(1)) is not None
 
     def _enter(self, token: str, about: About, path: Path) -> bool:
         services = self._services
         examined = intake.examine(services.store, path)
         consent_at = datetime.fromisoformat(about.consent_at)
-        key = hashlib.sha256(token.encode()).hexdigest()[:16]
+        name = f"{token}:{path.stat().st_size}"  # after another night there may be more of it
+        key = hashlib.sha256(name.encode()).hexdigest()[:16]
+        halves = report_halves.find(services, about.form_token, examined)
         arrival = Arrival(
             channel="web",
             source_key=f"web:{about.form_token}:{key}",
@@ -121,6 +123,8 @@ class Keeper:
             received = intake.receive(
                 session, services.store, services.sealer, arrival, examined=examined
             )
+            if received.is_new:
+                report_halves.tie(session, received.report, halves)
         log.info("unfinished take became a report", new=received.is_new)
         return received.is_new
 

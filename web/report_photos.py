@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +24,37 @@ MB = 1_000_000
 MOST = 3
 MAX_MB = 15
 MEDIA_TYPE = "image/jpeg"
+TOO_MANY = N_("At most %(most)d pictures go with one report.")
+TOO_LARGE = N_("Picture %(numbers)s is too large. Take a smaller one; at most %(limit_mb)d MB.")
+UNREADABLE = N_(
+    "Number %(numbers)s is no picture that can be read. Take it anew, or choose a JPEG or PNG."
+)
 _LIMITS = Limits(wall_s=30, cpu_s=20, memory_mb=1024, file_mb=20)
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+class Unusable(Exception):
+    """A picture that cannot go with a report; ``why`` is TOO_LARGE or UNREADABLE."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class Refused(InvalidInput):
+    """Pictures that cannot go with a report. ``places``: which of them, counted from 0."""
+
+    def __init__(self, why: str, places: Sequence[int]) -> None:
+        self.places = list(places)
+        numbers = ", ".join(str(place + 1) for place in places)
+        given = {"numbers": numbers, "limit_mb": MAX_MB, "most": MOST}
+        super().__init__(why, field="photo", params=given)
+
+
+def refused(unusable: Mapping[int, str]) -> Refused:
+    """What is wrong with the pictures at these places: all that share the reason of the first."""
+    why = next(iter(unusable.values()))
+    return Refused(why, [place for place, other in unusable.items() if other == why])
 
 
 @dataclass(frozen=True)
@@ -38,21 +67,21 @@ class Photo:
 
 
 def save(stream: BinaryIO, target: Path) -> Path:
-    """What a form brings, as a file; InvalidInput(field="photo") when it is too large."""
+    """What a form brings, as a file; Unusable when it is too large."""
     size = 0
     with target.open("wb") as out:
         while data := stream.read(MB):
             size += len(data)
             if size > MAX_MB * MB:
-                raise _too_large()
+                raise Unusable(TOO_LARGE)
             out.write(data)
     return target
 
 
 def keep(store: BlobStore, source: Path, folder: Path) -> Photo:
-    """Make a plain JPEG of ``source`` and store it; InvalidInput(field="photo") for no picture."""
+    """Make a plain JPEG of ``source`` and store it; Unusable for what is no picture."""
     if source.stat().st_size > MAX_MB * MB:
-        raise _too_large()
+        raise Unusable(TOO_LARGE)
     target = folder / f"{source.name}.plain.jpg"
     try:
         done = run(
@@ -61,14 +90,11 @@ def keep(store: BlobStore, source: Path, folder: Path) -> Photo:
             env={"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"},
         )
     except ToolFailed:
-        raise _too_large() from None
+        raise Unusable(TOO_LARGE) from None
     if done.returncode == picture.NO_PICTURE:
-        raise InvalidInput(
-            N_("This is no picture that can be read. Take it anew, or choose a JPEG or PNG."),
-            field="photo",
-        )
+        raise Unusable(UNREADABLE)
     if done.returncode != 0:
-        raise _too_large()
+        raise Unusable(TOO_LARGE)
     facts = json.loads(done.stdout)
     return Photo(store.put_file(target), int(facts["width"]), int(facts["height"]))
 
@@ -91,11 +117,3 @@ def of_report(session: Session, report_id: int) -> list[ReportPhoto]:
     """The pictures of a report."""
     query = sa.select(ReportPhoto).where(ReportPhoto.report_id == report_id)
     return list(session.scalars(query.order_by(ReportPhoto.sha256)))
-
-
-def _too_large() -> InvalidInput:
-    return InvalidInput(
-        N_("The picture is too large. Take a smaller one; at most %(limit_mb)d MB."),
-        field="photo",
-        params={"limit_mb": MAX_MB},
-    )

@@ -25,6 +25,7 @@ from core.clock import utc_now
 from core.errors import N_, Conflict, InvalidInput, NotFound
 from core.files import sync_folder, write_durably
 from core.settings import Settings
+from web import report_photos
 
 MB = 1_000_000
 PIECE_BYTES = 262_144
@@ -109,17 +110,13 @@ class Takes:
         ``offset`` lies beyond the end) and InvalidInput beyond the largest size.
         """
         with self._locked(token) as folder:
-            if self._about(folder) is None:
+            about = self._about(folder)
+            if about is None:
                 raise Gone(N_("This recording has not been begun."))
             size = self._size(folder)
             if offset > size:
                 raise Differs(N_("A piece before this one is missing."))
-            if offset + len(piece) > self._most_bytes:
-                raise InvalidInput(
-                    N_("The file is larger than %(limit_mb)d MB. Send a shorter one."),
-                    field="file",
-                    params={"limit_mb": self._most_bytes // MB},
-                )
+            self._require_size(about.kind, offset + len(piece))
             known, new = piece[: size - offset], piece[size - offset :]
             descriptor = os.open(folder / _DATA, os.O_RDWR | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "r+b") as data:
@@ -162,6 +159,20 @@ class Takes:
             if _grown_at(folder) > utc_now() - after:
                 raise Gone(N_("This recording has grown."))
             yield self._about(folder), folder / _DATA
+
+    def _require_size(self, kind: Kind, size: int) -> None:
+        if kind == "photo" and size > report_photos.MAX_MB * MB:
+            raise InvalidInput(
+                N_("The picture is too large. Take a smaller one; at most %(limit_mb)d MB."),
+                field="photo",
+                params={"limit_mb": report_photos.MAX_MB},
+            )
+        if size > self._most_bytes:
+            raise InvalidInput(
+                N_("The file is larger than %(limit_mb)d MB. Send a shorter one."),
+                field="file",
+                params={"limit_mb": self._most_bytes // MB},
+            )
 
     def _path(self, token: str) -> Path:
         if not _TOKEN.fullmatch(token):

@@ -18,6 +18,7 @@ from cases.models import Report, ReportPhoto
 from core.blobs import BlobStore
 from core.database import Database
 from core.models import AuditEntry
+from core.settings import Settings
 from tests.web.conftest import Clients
 from tests.web.test_report import URL, fill, numbers, reports, villager  # noqa: F401
 from web import picture
@@ -121,6 +122,69 @@ def test_what_is_no_picture_is_refused_beside_its_field(
     assert [path for path in store.folder.rglob("*") if path.is_file()] == []
 
 
+def test_what_cannot_go_is_named_by_its_number(villager: TestClient) -> None:
+    answer = send(villager, b"no picture", photo(), b"none either")
+    assert "Number 1, 3 is no picture that can be read" in answer.text
+
+
+def sent_in_pieces(browser: TestClient, filled: dict[str, str], take: str, data: bytes) -> str:
+    """A picture as a script sends it; the name under which the form tells of it."""
+    headers = {"x-csrf-token": filled["csrf_token"]}
+    about = {"consent": "1", "kind": "photo", "form_token": filled["form_token"]}
+    browser.post(f"{URL}/takes/{take}", data=about, headers=headers)
+    browser.post(
+        f"{URL}/takes/{take}/0",
+        content=data,
+        headers={**headers, "content-type": "application/octet-stream"},
+    )
+    return f"{take}:{len(data)}:{zlib.crc32(data):08x}"
+
+
+def test_a_script_is_told_which_pictures_cannot_go_and_the_others_do(
+    villager: TestClient, database: Database
+) -> None:
+    filled = fill(villager)
+    brought = {f"take-{n}-0123456789abcdef": data for n, data in enumerate([b"none", photo()])}
+    names = [sent_in_pieces(villager, filled, take, data) for take, data in brought.items()]
+    json = {"accept": "application/json"}
+    refused = villager.post(URL, data={**filled, "photo_take": names}, headers=json)
+    assert (refused.status_code, refused.json()["field"]) == (422, "photo")
+    assert refused.json()["takes"] == ["take-0-0123456789abcdef"]
+    assert "Number 1 is no picture" in refused.json()["detail"]
+    assert reports(database) == []
+    answer = villager.post(URL, data={**filled, "photo_take": names[1:]}, headers=json)
+    assert answer.status_code == 200
+    assert len(rows(database)) == 1
+
+
+def test_a_script_is_told_which_pictures_are_beyond_the_third(villager: TestClient) -> None:
+    filled = fill(villager)
+    names = [f"take-{n}-0123456789abcdef:1:00000000" for n in range(5)]
+    data = {**filled, "photo_take": names}
+    answer = villager.post(URL, data=data, headers={"accept": "application/json"})
+    assert answer.json()["takes"] == ["take-3-0123456789abcdef", "take-4-0123456789abcdef"]
+
+
+def test_a_picture_in_pieces_is_refused_as_soon_as_it_is_too_large(
+    villager: TestClient, config: Settings
+) -> None:
+    filled, take = fill(villager), "take-0123456789abcdef"
+    sent_in_pieces(villager, filled, take, b"")
+    data = config.folder("incoming", "takes") / take / "data"
+    with data.open("wb") as sparse:
+        sparse.truncate(15_000_000)
+    answer = villager.post(
+        f"{URL}/takes/{take}/15000000",
+        content=b"x",
+        headers={
+            "x-csrf-token": filled["csrf_token"],
+            "content-type": "application/octet-stream",
+        },
+    )
+    assert (answer.status_code, answer.json()["field"]) == (422, "photo")
+    assert "at most 15 MB" in answer.json()["detail"]
+
+
 def test_a_transparent_picture_gets_a_white_ground(tmp_path: Path) -> None:
     source = tmp_path / "clear.png"
     Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(source)
@@ -130,17 +194,8 @@ def test_a_transparent_picture_gets_a_white_ground(tmp_path: Path) -> None:
 
 
 def test_a_picture_sent_in_pieces_is_the_same(villager: TestClient, database: Database) -> None:
-    data, take = photo(), "take-0123456789abcdef"
     filled = fill(villager)
-    headers = {"x-csrf-token": filled["csrf_token"]}
-    about = {"consent": "1", "kind": "photo", "form_token": filled["form_token"]}
-    villager.post(f"{URL}/takes/{take}", data=about, headers=headers)
-    villager.post(
-        f"{URL}/takes/{take}/0",
-        content=data,
-        headers={**headers, "content-type": "application/octet-stream"},
-    )
-    name = f"{take}:{len(data)}:{zlib.crc32(data):08x}"
+    name = sent_in_pieces(villager, filled, "take-0123456789abcdef", photo())
     first = villager.post(URL, data={**filled, "photo_take": name})
     second = villager.post(URL, data={**filled, "photo_take": name})
     assert numbers(first.text) == numbers(second.text)

@@ -15,7 +15,9 @@ from tests.web.test_report import URL, villager  # noqa: F401
 from web import vendor
 from web.pages import STATIC
 
-SCRIPTS = ("report-store.js", "report-send.js", "report.js", "report-number.js")
+SCRIPTS = (
+    "report-store.js", "report-send.js", "report-photos.js", "report.js", "report-number.js",
+)  # fmt: skip
 PARSE = """
 const acorn = require(process.argv[1]);
 let text = "";
@@ -75,5 +77,5 @@ def test_the_recorder_comes_only_after_consent(villager: TestClient) -> None:  #
 def test_every_script_of_the_page_is_a_real_file(villager: TestClient) -> None:  # noqa: F811
     page = villager.get(URL).text
     named = re.findall(r"/static/(report[a-z-]*\.(?:js|css))\?v=[0-9a-f]{12}", page)
-    assert named == ["report.css", "report-store.js", "report-send.js", "report.js"]
+    assert named == ["report.css", *SCRIPTS[:4]]
     assert all(Path(STATIC / name).is_file() for name in named)

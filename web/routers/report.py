@@ -8,6 +8,7 @@ Nothing is stored without consent, and nothing that is no sound.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import File, Form, Request, UploadFile
@@ -99,7 +100,13 @@ def reply_sound(session: ReadSession, services: ServicesDep, proof: str) -> Resp
 @router.get("/report/recorder")
 def recorder_part(request: Request) -> Response:
     """The recorder of the page with its words; fetched when somebody has agreed."""
-    return render(request, "report/recorder.html", minutes=report_form.MAX_SOUND_S // 60)
+    return render(
+        request,
+        "report/recorder.html",
+        minutes=report_form.MAX_SOUND_S // 60,
+        max_photos=report_photos.MOST,
+        photo_mb=report_photos.MAX_MB,
+    )
 
 
 @router.get("/report/{code}")
@@ -134,7 +141,8 @@ def send(
     """Store the report and show its number; what is wrong is said beside the field.
 
     ``take``, ``photo_take``: what was sent in pieces before, each as ``token:bytes:crc32``. With
-    ``Accept: application/json`` the receipt comes as ``{"receipt": html}``, errors as problems.
+    ``Accept: application/json`` the receipt comes as ``{"receipt": html}``, errors as problems;
+    ``takes`` in a problem names the ``photo_take`` that cannot go.
     """
     place = report_place.find(session, code)
     if place is None:
@@ -143,12 +151,13 @@ def send(
     token = report_form.form_token(form_token)
     typed = (text, phone, confidential, consent, on_behalf, resident_name, resident_phone)
     values = dict(zip(report_form.FIELDS, typed, strict=True))
+    photos = [one for one in photo or () if one.filename]
     try:
         limits_of(request).reports.take(address_of(request))
         require_room(services.settings.folder("incoming"))
         brought = Brought(
             upload=uploads.given(recorded, chosen),
-            photos=[one for one in photo or () if one.filename],
+            photos=photos,
             take=Reference.read(take) if take else None,
             photo_takes=[Reference.read(one) for one in photo_take or ()],
         )
@@ -156,9 +165,19 @@ def send(
         entered = enter(services, place, sent, brought)
     except XiangyinError as error:
         if _wants_json(request):
-            return errors.problem(error)
+            return errors.problem(error, **_refused_takes(error, len(photos), photo_take or ()))
         return _form(request, services, place, token, error=error, values=values)
     return _receipt(request, services, place, entered)
+
+
+def _refused_takes(
+    error: XiangyinError, uploads: int, photo_takes: Sequence[str]
+) -> dict[str, list[str]]:
+    """The tokens of the takes that cannot go; before them come so many ``uploads``."""
+    if not isinstance(error, report_photos.Refused):
+        return {}
+    sent = [one.partition(":")[0] for one in photo_takes]
+    return {"takes": [sent[place - uploads] for place in error.places if place >= uploads]}
 
 
 def _receipt(request: Request, services: Services, place: Place, entered: Entered) -> Response:

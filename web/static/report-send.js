@@ -84,7 +84,7 @@
   };
 
   /* hooks: parts(), may(), confidential(), csrf(), setCsrf(), formToken(), state(word, detail),
-     fields() or null while nobody pressed send, done(receipt), refused(problem) */
+     fields() or null while nobody pressed send, done(receipt), refused(problem, part or null) */
   function Sender(address, hooks) {
     var self = this;
     this.address = address;
@@ -129,6 +129,7 @@
     parts = this.hooks.parts();
     for (i = 0; i < parts.length; i++) {
       part = parts[i];
+      if (part.kind === "photo" && !this.hooks.fields()) { continue; } /* it may be taken off yet */
       if (!part.begun) { this.begin(part); return; }
       if (part.sent < part.size && this.worth(part)) { this.piece(part); return; }
       if (!part.open && part.sent >= part.size && part.crc === null) { this.sum(part); return; }
@@ -163,7 +164,7 @@
     var self = this, at = part.sent;
     this.busy = true;
     part.read(at, PIECE, function (buffer) {
-      if (!buffer) { self.badly(0, null, part); return; }
+      if (!buffer) { self.unread(part); return; }
       self.request("POST", self.address + "/takes/" + part.token + "/" + at, buffer,
         "application/octet-stream", function (status, told) {
           self.last = new Date().getTime();
@@ -180,8 +181,15 @@
     this.busy = true;
     part.checksum(function () {
       self.busy = false;
-      if (part.crc === null) { self.badly(0, null, part); } else { self.go(); }
+      if (part.crc === null) { self.unread(part); } else { self.go(); }
     });
+  };
+
+  /* A picture that the telephone itself cannot read any more must not keep the voice back. */
+  Sender.prototype.unread = function (part) {
+    if (part.kind !== "photo") { this.badly(0, null, part); return; }
+    this.busy = false;
+    this.hooks.refused({ field: "photo" }, part);
   };
 
   Sender.prototype.form = function (parts) {
@@ -222,7 +230,7 @@
       return;
     }
     if (status >= 400 && status < 500 && status !== 408 && status !== 429 && told) {
-      this.hooks.refused(told);
+      this.hooks.refused(told, part);
       return;
     }
     this.later(status, told);

@@ -9,7 +9,7 @@
   var form = document.getElementById("form");
   var address = location.pathname, store = new window.xyStore(address);
   var csrf = form.elements.csrf_token.value, formToken = form.elements.form_token.value;
-  var sound = null, earlier = null, photos = [], fields = null, tape = null, words, sender, box;
+  var sound = null, earlier = null, fields = null, tape = null, words, sender, photos, box;
 
   function el(name) { return document.getElementById("xy-" + name); }
   function show(node, on) { if (node) { node.hidden = !on; } }
@@ -31,7 +31,7 @@
   /* --- the draft ------------------------------------------------------------------------- */
 
   function parts() {
-    return (sound ? [sound] : []).concat(photos);
+    return (sound ? [sound] : []).concat(photos.parts);
   }
 
   function remember() {
@@ -63,7 +63,7 @@
         if (facts.is_file) { facts.blob = found[0]; }
         part = new window.xyPart(facts);
         for (i = 0; !facts.is_file && i < found.length; i++) { part.add(found[i]); }
-        if (part.size && part.kind === "photo") { photos.push(part); }
+        if (part.size && part.kind === "photo") { photos.parts.push(part); }
         if (part.size && part.kind === "sound") {
           part.ms = part.ms || found.length * PIECE_MS;
           earlier = sound;
@@ -76,8 +76,8 @@
   }
 
   function fresh(part) {
-    if (sound && part.kind === "sound") { earlier = sound; }
-    if (part.kind === "sound") { sound = part; } else { photos.push(part); }
+    if (sound) { earlier = sound; }
+    sound = part;
     remember();
   }
 
@@ -93,7 +93,6 @@
   function fromFile(file, kind) {
     var part = new window.xyPart({ token: token(), kind: kind, blob: file, mime: file.type });
     store.put(part.token, 0, file);
-    fresh(part);
     return part;
   }
 
@@ -277,7 +276,8 @@
   }
 
   function state(word, detail) {
-    var all = 0, here = 0, list = parts(), i, text = words[word] || "";
+    var all = 0, here = 0, i, text = words[word] || "";
+    var list = fields ? parts() : sound ? [sound] : []; /* pictures go when "send" was pressed */
     for (i = 0; i < list.length; i++) { all += list[i].size; here += list[i].sent; }
     if (word === "sending" && tape) { text = words.saving; }
     if (word === "sending" && !tape && here >= all) { text = words.here; }
@@ -294,11 +294,14 @@
     el("state").className = el("near").className = bad ? "b" : "s";
   }
 
-  function refused(told) {
+  /* part: what was being sent; null: the form. A picture nobody can use costs no voice. */
+  function refused(told, part) {
+    var why = told.detail;
     fields = null;
+    if (told.field === "photo") { why = photos.refuse(told, part); }
     remember();
     busy(false);
-    tell("⚠ " + told.detail, true);
+    tell("⚠ " + why, true);
     if (told.field === "consent") { form.elements.consent.focus(); }
     if (told.field && form.elements[told.field] && form.elements[told.field].focus) {
       form.elements[told.field].focus();
@@ -315,7 +318,7 @@
     for (i = 0; i < list.length; i++) { store.drop(list[i].token); }
     if (earlier) { forget(earlier); }
     sound = earlier = fields = null;
-    photos = [];
+    photos.empty();
     store.save(null);
     main.innerHTML = receipt;
     window.scrollTo(0, 0);
@@ -338,20 +341,14 @@
   }
 
   function takeFiles() {
-    var names = ["recorded", "chosen"], i, j, input, list = form.elements.photo.files || [];
+    var names = ["recorded", "chosen"], i, input;
     for (i = 0; i < names.length; i++) {
       input = form.elements[names[i]];
       if (input.files && input.files[0]) {
-        fromFile(input.files[0], "sound");
+        fresh(fromFile(input.files[0], "sound"));
         input.value = "";
         settle();
       }
-    }
-    if (list.length) {
-      for (j = 0; j < photos.length; j++) { forget(photos[j]); }
-      photos = [];
-      for (j = 0; j < list.length; j++) { fromFile(list[j], "photo"); }
-      form.elements.photo.value = "";
     }
   }
 
@@ -360,6 +357,7 @@
     if (window.xyTooLarge(form)) { return false; }
     if (tape) { stop(); }
     takeFiles();
+    if (!photos.take()) { form.elements.photo.focus(); return false; }
     if (!sound && !form.elements.text.value.replace(/\s/g, "")) {
       tell("⚠ " + words.nothing, true);
       return false;
@@ -410,6 +408,7 @@
     form.elements.recorded.onchange = form.elements.chosen.onchange = function () {
       if (!window.xyTooLarge(form)) { takeFiles(); }
     };
+    form.elements.photo.onchange = function () { photos.take(); };
     form.elements.text.oninput = function () { remember(); };
     form.onsubmit = send;
   }
@@ -422,15 +421,21 @@
       csrf: function () { return csrf; }, setCsrf: function (fresh) { csrf = fresh; },
       formToken: function () { return formToken; }, state: state, done: done, refused: refused
     });
+    photos = new window.xyPhotos(form.elements.photo, words, {
+      keep: function (file) { return fromFile(file, "photo"); }, forget: forget,
+      changed: function () { remember(); sender.go(); }
+    });
     wire();
     store.open(function () {
       var meta = store.load();
-      if (!meta) { store.clear(); paint(); return; }
+      if (!meta) { store.clear(); photos.take(); paint(); return; }
       restore(meta, function () {
         show(el("old"), !!sound);
         fields = meta.fields || null;
         if (fields) { form.elements.consent.checked = true; } /* as it was when they pressed it */
         busy(!!fields);
+        photos.take();
+        photos.paint();
         paint();
         sender.go();
       });
