@@ -32,7 +32,7 @@ Entry = dict[str, Any]
 
 
 def content(session: Session, area_code: str, now: datetime) -> dict[str, Any]:
-    """``plays``, ``volume_by_hour`` and ``player_volume_percent`` of an area at this instant."""
+    """``plays``, ``quiet``, ``volume_by_hour`` and ``player_volume_percent`` of an area now."""
     quiet_since = quiet.made_up_until(session, area_code, now)
     plays = [
         *_plays(session, area_code, now, quiet_since),
@@ -40,6 +40,8 @@ def content(session: Session, area_code: str, now: datetime) -> dict[str, Any]:
     ]
     plays.sort(key=lambda entry: (entry["starts_at"], entry["play_id"]))
     found: dict[str, Any] = {"plays": plays}
+    if quiet_since is not None:
+        found["quiet"] = True
     hours = volumes.by_hour(session, area_code)
     if hours.set_by is not None:
         found["volume_by_hour"] = list(hours.percent)

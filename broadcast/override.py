@@ -98,7 +98,7 @@ def create(session: Session, store: BlobStore, actor: Actor, order: Order) -> Ov
 def confirm(
     session: Session, actor: Actor, override_id: int, version: int, typed_count: str
 ) -> Override:
-    """The second yes: on air from this moment. ``typed_count``: the number of its villages.
+    """The second yes: on air, first heard in a few seconds. ``typed_count``: how many villages.
 
     The same yes twice changes nothing. Raises InvalidInput(field="count") for another number,
     Conflict when it is not ready, or was changed after ``version`` was read.
@@ -131,7 +131,8 @@ def confirm(
         if found.state == "on_air":  # a colleague's yes came a moment sooner
             return found
         raise Conflict(N_("Meanwhile it was changed or called off. Load the page again and look."))
-    override_plays.make(session, found, override_rounds.rounds(override_plays.rhythm(found), now))
+    rhythm = override_plays.rhythm(found)
+    override_plays.make(session, found, override_rounds.rounds(rhythm, rhythm.first_at))
     _note(session, actor, found, "confirmed", villages=found.villages)
     tell(session, found)
     return found

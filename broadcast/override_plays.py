@@ -24,6 +24,10 @@ ROUNDS_LEFT = "override.rounds_left"
 """News: {override_id, first_round}; it was called off, and rounds from there on are to follow."""
 HEARD = "override.heard"
 """News: {override_id}; something was heard, or was not, in one of its villages."""
+FIRST_ROUND_IN = timedelta(seconds=5)
+"""From the second yes to the first sound. The list reaches players in two to five seconds: horns
+that stand in one village begin together then, where each would begin as soon as it can. A player
+that needs longer begins at once when it is ready."""
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _LOCK = 720252
 
@@ -33,7 +37,7 @@ def rhythm(override: Override) -> Rhythm:
     assert override.confirmed_at is not None
     every = override.repeat_every_s
     return Rhythm(
-        first_at=override.confirmed_at,
+        first_at=override.confirmed_at + FIRST_ROUND_IN,
         valid_until=override.valid_until,
         duration=timedelta(milliseconds=override.duration_ms or 0),
         repeat_every=timedelta(seconds=every) if every else None,

@@ -186,8 +186,8 @@ class Box:
         return [replace(entry, sound_s=self._sound_s(entry.play)) for entry in known]
 
     def _limits_now(self) -> plan.Limits:
-        self.quiet_switch = self._switch.is_on()
-        return replace(self._limits, switched_quiet=self.quiet_switch)
+        self.quiet_switch, ordered = self._switch.is_on(), self._syncer.orders_quiet
+        return replace(self._limits, switched_quiet=self.quiet_switch, ordered_quiet=ordered)
 
     def _sounding(self) -> plan.Sounding | None:
         if self._on_air is not None:

@@ -128,6 +128,15 @@ class GuidedClock:
         waited_s = self._clock.mono_s() - self._started_s
         return self.is_sure or (waited_s >= PATIENCE_S and not self._is_doubted)
 
+    def lies_ahead(self, wall_s: float) -> bool:
+        """Whether an instant is still to come: by the time in force, where somebody vouches for
+        it, or by the server, whose own writing it may be.
+        """
+        latest_s = wall_s - NEAR_S
+        offset_s = self.server_offset_s
+        by_server = offset_s is not None and latest_s > self._clock.wall_s() + offset_s
+        return by_server or (self.is_sure and latest_s > self.wall_s())
+
     @property
     def _is_doubted(self) -> bool:
         """Whether the next answer may set the clock."""
@@ -166,8 +175,12 @@ class GuidedClock:
         mono_s = self._clock.mono_s()
         ahead_s, own_s = told.wall_s - mono_s, self._clock.wall_s() - mono_s
         self.server_offset_s = ahead_s - own_s
-        lead = self._lead
-        if self._is_kept() or abs(ahead_s - own_s) <= NEAR_S:
+        lead, off_s = self._lead, abs(ahead_s - own_s)
+        if self._is_kept():
+            self._lead, self.vouched = None, Mark(own_s, mono_s)
+            # Told anew each time: once nothing keeps the clock, the server's day begins.
+            self._rival = Mark(ahead_s, mono_s) if off_s > NEAR_S + told.error_s else None
+        elif off_s <= NEAR_S:
             self._lead, self._rival, self.vouched = None, None, Mark(own_s, mono_s)
         elif lead is not None and abs(ahead_s - lead.at(mono_s)) <= NEAR_S:
             self._lead, self._rival = _drawn(lead, ahead_s, told.error_s, mono_s), None

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,8 @@ MAX_CLIP_BYTES = 1 << 30
 KINDS = ("programme", "notice", "drill", "emergency", "test")
 ON_INTERRUPT = ("resume", "restart", "skip")
 LOUD_ALL_DAY = (100,) * 24
+ORDERED_IDS = 1_000_000_000
+"""Numbers above it are rounds of what somebody ordered to break in; the others come by the plan."""
 _LISTED_WHILE_SOUNDING = ("notice", "drill", "emergency", "test")
 _START_LATE = timedelta(seconds=10)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -55,6 +57,11 @@ class PlannedPlay:
     on_interrupt: str = "restart"
 
     @property
+    def is_ordered_notice(self) -> bool:
+        """Whether somebody broke in with it, and it is no notice of the plan."""
+        return self.kind == "notice" and self.play_id > ORDERED_IDS
+
+    @property
     def may_sound_until(self) -> datetime:
         """When its sound is over at the latest, begun as late as it may be."""
         return self.make_up_until + timedelta(milliseconds=self.clip.duration_ms) + _START_LATE
@@ -65,6 +72,7 @@ class Manifest:
     """All plays of an area from ``issued_at`` to ``valid_until``.
 
     ``volume_by_hour``: 24 per cents by the local hour; ``player_volume_percent``: by player id.
+    ``quiet``: it was ordered for the village; plays that would start meanwhile are left out.
     """
 
     area_code: str
@@ -74,6 +82,7 @@ class Manifest:
     plays: tuple[PlannedPlay, ...]
     volume_by_hour: tuple[int, ...] = LOUD_ALL_DAY
     player_volume_percent: Mapping[str, int] = field(default_factory=dict)
+    quiet: bool = False
 
     def withdraws(self, play: PlannedPlay) -> bool:
         """Whether a play known before is no longer wanted.
@@ -125,18 +134,26 @@ def verify(envelope: bytes, *, server_key: bytes, area_code: str) -> Manifest:
     return found
 
 
-def check_succession(new: Manifest, current: Manifest | None, now: datetime) -> None:
+def check_succession(
+    new: Manifest, current: Manifest | None, now: datetime, lies_ahead: Callable[[datetime], bool]
+) -> None:
     """Raise ManifestRefused unless ``new`` may replace ``current``.
 
     The signed time of issue decides: an earlier issue is a replay (``outdated``), and so is the
     same issue with a lower version. A lower version that was issued later is accepted: that is a
-    server which came back from a backup. What has run out already is ``expired``.
+    server which came back from a backup. A time of issue that still ``lies_ahead`` was written by
+    a clock that ran ahead: then the version alone decides, for a server whose clock was set back
+    must be heard at once. What has run out already is ``expired``.
     """
     if new.valid_until <= now:
         raise ManifestRefused("expired", f"valid only until {new.valid_until.isoformat()}")
     if current is None:
         return
-    if (new.issued_at, new.version) < (current.issued_at, current.version):
+    if lies_ahead(current.issued_at) or lies_ahead(new.issued_at):
+        is_older = new.version < current.version
+    else:
+        is_older = (new.issued_at, new.version) < (current.issued_at, current.version)
+    if is_older:
         raise ManifestRefused(
             "outdated", f"version {new.version} was issued before {current.version} in force here"
         )
@@ -159,6 +176,7 @@ def _read(data: dict[str, Any]) -> Manifest:
             str(player_id): _percent(value)
             for player_id, value in data.get("player_volume_percent", {}).items()
         },
+        quiet=data.get("quiet") is True,
     )
 
 

@@ -20,6 +20,9 @@ SHORTEST_LEAD_S = 0.25  # what a sink needs from the order to the first sample
 GRACE_S = 2.0  # a start this late still counts as on time
 LONGEST_SLEEP_S = 0.5
 MAX_ATTEMPTS = 3
+LONGEST_BREAK_S = 2700.0
+"""In all, of a play that goes on where it stopped after its make-up time is over: half an hour
+somebody may speak live, and room for what follows at once."""
 _GAP_S = 2.0  # kept free between a made-up play and the next one on time
 
 
@@ -73,11 +76,12 @@ class QuietHours:
 
 @dataclass(frozen=True)
 class Limits:
-    """What no manifest overrides."""
+    """What holds back any play. ``ordered_quiet``: of the village, which the list tells."""
 
     longest_play_s: float = 7200.0
     quiet: QuietHours | None = None
     switched_quiet: bool = False
+    ordered_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,8 +190,10 @@ def is_late(play: PlannedPlay, now: datetime) -> bool:
 
 
 def effective_priority(play: PlannedPlay, now: datetime) -> int:
-    """A play that is late ranks as made up, unless it is live, a drill or an emergency."""
-    if is_late(play, now) and play.priority < ladder.LIVE:
+    """A play that is late ranks as made up, unless it is live, a drill or an emergency, or
+    somebody ordered it just now: until list and sound are here it is always late.
+    """
+    if is_late(play, now) and play.priority < ladder.LIVE and not play.is_ordered_notice:
         return min(play.priority, ladder.MAKE_UP)
     return play.priority
 
@@ -197,10 +203,19 @@ def _is_over(entry: Entry, now: datetime, limits: Limits) -> str | None:
         return "too_long"
     if entry.attempts >= MAX_ATTEMPTS:
         return entry.blocked or "interrupted"
-    if _start_of(entry, now).at > last_start(entry.play):
+    if _start_of(entry, now).at > last_start(entry.play) and not _may_go_on(entry, now, limits):
         # With nothing noted, the loop never looked while the play could have begun.
         return entry.blocked or "player_off"
     return None
+
+
+def _may_go_on(entry: Entry, now: datetime, limits: Limits) -> bool:
+    """Whether it began in time and was not broken off for too long: ``make_up_until`` says how
+    late a play may begin, not how late its rest may be heard.
+    """
+    if limits.ordered_quiet and not ladder.sounds_always(entry.play.priority):
+        return False
+    return entry.paused is not None and entry.paused.silent_until(now) <= LONGEST_BREAK_S
 
 
 def _start_of(entry: Entry, now: datetime) -> Start:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from edge.cache import Cache
 from edge.client import Client
 from edge.clips import Clips
-from edge.clock import Clock, instant
+from edge.clock import instant
 from edge.config import Identity, Settings
 from edge.errors import ManifestRefused, ServerRefused, ServerUnreachable
 from edge.guided import GuidedClock
@@ -41,7 +41,7 @@ class Syncer:
         cache: Cache,
         book: ReceiptBook,
         problems: Problems,
-        clock: Clock,
+        clock: GuidedClock,
         sink_kind: str,
         news: Callable[[], None],
         whole: Callable[[], None] = lambda: None,
@@ -113,6 +113,11 @@ class Syncer:
         """Whether the clock stands where nothing of the list can be and nobody vouches for it."""
         over_at = self.manifest.valid_until.timestamp() if self.manifest else None
         return over_at is not None and clock.cannot_be_believed(over_at)
+
+    @property
+    def orders_quiet(self) -> bool:
+        """Whether the list in force says that quiet was ordered for the village."""
+        return self.manifest is not None and self.manifest.quiet
 
     def resync(self) -> None:
         """Fetch the list anew, also when the server takes it for known."""
@@ -213,7 +218,7 @@ class Syncer:
         now = instant(self._clock.wall_s())
         try:
             found = self._verify(fetched.envelope)
-            check_succession(found, self.manifest, now)
+            check_succession(found, self.manifest, now, self._lies_ahead)
         except ManifestRefused as refused:
             log.error("manifest refused (%s): %s", refused.code, refused)
             self._problems.raise_("manifest", f"{refused.code}: {refused}")
@@ -239,6 +244,9 @@ class Syncer:
             server_key=self._identity.server_key_bytes,
             area_code=self._identity.area_code,
         )
+
+    def _lies_ahead(self, moment: datetime) -> bool:
+        return self._clock.lies_ahead(moment.timestamp())
 
     def _explain(self, due: list[int]) -> None:
         now = instant(self._clock.wall_s())

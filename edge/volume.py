@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from edge import ladder
 
+EMERGENCY_FLOOR_PERCENT = 50
+"""A player that somebody turned down or off keeps so much of its loudness in an emergency: half is
+6 dB, as if one stood twice as far from the horn. The server tells it to people."""
 _HOURS = 24
 _SILENCE_DBFS = -120.0
 
@@ -19,10 +22,13 @@ def share(
 ) -> float:  # fmt: skip
     """0-1: play times hour times player; percent are of the amplitude, so 50 is 6 dB less.
 
-    ``by_hour``: 24 percents by the local hour of ``zone``, which do not lower an emergency.
+    ``by_hour``: 24 percents by the local hour of ``zone``, which do not lower an emergency;
+    ``player_percent`` lowers it to its floor at most.
     """
     hour_percent = 100
-    if len(by_hour) == _HOURS and not ladder.sounds_always(priority):
+    if ladder.sounds_always(priority):
+        player_percent = max(player_percent, EMERGENCY_FLOOR_PERCENT)
+    elif len(by_hour) == _HOURS:
         hour_percent = by_hour[at.astimezone(zone).hour]
     found = 1.0
     for percent in (play_percent, hour_percent, player_percent):

@@ -98,6 +98,24 @@ def test_the_time_of_issue_is_renewed_daily_under_the_same_version(
     assert (after.version, after.issued_at) == (1, before.issued_at + timedelta(hours=25))
 
 
+@pytest.mark.parametrize(
+    ("back", "issued"),
+    [
+        (timedelta(seconds=4), timedelta(0)),
+        (timedelta(hours=8), -timedelta(hours=8)),
+    ],
+)
+def test_the_time_of_issue_follows_a_clock_that_was_set_back_far_and_no_little_step(
+    database: Database, town: Town, fake_clock: FakeClock, back: timedelta, issued: timedelta
+) -> None:
+    before = build(database)
+    fake_clock.advance(-back)
+    with database.write() as session:
+        session.execute(sa.delete(Play).where(Play.local_date == datetime(2026, 6, 7).date()))
+    after = build(database)
+    assert (after.version, after.issued_at) == (before.version + 1, before.issued_at + issued)
+
+
 def test_the_signature_fits_the_exact_text_alone(
     database: Database, town: Town, config: Settings
 ) -> None:

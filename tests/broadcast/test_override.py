@@ -117,12 +117,14 @@ def test_nothing_is_heard_before_the_second_yes(desk: Desk) -> None:
     assert desk.listed() == []
 
 
-def test_the_first_round_is_there_with_the_second_yes(desk: Desk) -> None:
+def test_the_first_round_is_there_with_the_second_yes_for_all_horns_to_begin_together(
+    desk: Desk,
+) -> None:
     found = desk.on_air()
     assert found.state == "on_air"
     (first,) = desk.listed()
     assert (first["kind"], first["priority"]) == ("emergency", 100)
-    assert first["starts_at"] == manifest.iso(utc_now())
+    assert first["starts_at"] == manifest.iso(utc_now() + override_plays.FIRST_ROUND_IN)
     assert [each.area_code for each in desk.rounds()] == VILLAGES
 
 

@@ -63,6 +63,20 @@ def test_plays_that_start_within_it_are_left_out_and_say_why(
     assert (today.reason, tomorrow.reason) == (quiet.REASON, None)
 
 
+def test_the_list_says_that_quiet_is_ordered(
+    database: Database, town: Town, head: Actor, fake_clock: FakeClock
+) -> None:
+    def is_told() -> object:
+        with database.write() as session:
+            return json.loads(manifest.build(session, VILLAGE).payload).get("quiet")
+
+    assert is_told() is None
+    order(database, head, NOON)
+    assert is_told() is True
+    fake_clock.set(NOON)
+    assert is_told() is None
+
+
 def test_players_that_hold_the_play_are_told_anew(
     database: Database, town: Town, head: Actor, tell: Callable[[], None]
 ) -> None:

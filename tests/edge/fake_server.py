@@ -63,6 +63,7 @@ class FakeServer:
     held: threading.Event = field(default_factory=threading.Event)
     receipts_status: int = 200
     ahead: timedelta = timedelta(0)
+    orders_quiet: bool = False
 
     public_key: Ed25519PublicKey | None = None
     token: str = "token-1"
@@ -143,6 +144,7 @@ class FakeServer:
             "issued_at": z(self.issued_at),
             "valid_until": z(self.issued_at + timedelta(days=7)),
             "plays": self.plays,
+            **({"quiet": True} if self.orders_quiet else {}),
             **changes,
         }
 

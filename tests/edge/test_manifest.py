@@ -121,13 +121,40 @@ def manifest(version: int, issued_hours: float) -> Manifest:
 def test_the_signed_time_of_issue_decides_what_replaces_what(
     version: int, issued_hours: float, code: str | None
 ) -> None:
-    current, new = manifest(5, 0), manifest(version, issued_hours)
-    if code is None:
-        check_succession(new, current, NOW)
-        return
-    with pytest.raises(ManifestRefused) as caught:
-        check_succession(new, current, NOW)
-    assert caught.value.code == code
+    assert succession(5, 0, version, issued_hours, present_hours=48) == code
+
+
+@pytest.mark.parametrize(
+    ("version", "issued_hours", "code"),
+    [
+        (6, -7, None),  # the server's clock was set back
+        (5, -7, None),
+        (4, -7, "outdated"),
+        (4, 1, "outdated"),  # nor does a lower version count that lies ahead itself
+        (6, 1, None),
+    ],
+)
+def test_where_a_time_of_issue_lies_ahead_the_version_decides(
+    version: int, issued_hours: float, code: str | None
+) -> None:
+    assert succession(5, 0, version, issued_hours, present_hours=-7) == code
+
+
+def test_a_list_from_before_the_clock_was_set_back_does_not_return() -> None:
+    assert succession(6, 0, 5, 8, present_hours=0) == "outdated"
+
+
+def succession(
+    held: int, held_hours: float, version: int, issued_hours: float, *, present_hours: float
+) -> str | None:
+    """Why a list may not replace the one that is held; None if it may."""
+    current, new = manifest(held, held_hours), manifest(version, issued_hours)
+    present = NOW + timedelta(hours=present_hours)
+    try:
+        check_succession(new, current, NOW, lambda moment: moment > present)
+    except ManifestRefused as refused:
+        return refused.code
+    return None
 
 
 def published(town: FakeServer, of_play: dict[str, Any], of_list: dict[str, Any]) -> Manifest:
@@ -148,6 +175,7 @@ def test_a_list_of_an_older_server_has_the_usual_values(town: FakeServer) -> Non
     assert (play.kind, play.volume_percent, play.on_interrupt) == ("programme", 100, "restart")
     assert found.volume_by_hour == (100,) * 24
     assert found.volume_percent("anybody") == 100
+    assert not found.quiet
 
 
 def test_how_loud_hours_and_players_are(town: FakeServer) -> None:

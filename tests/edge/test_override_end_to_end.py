@@ -16,7 +16,7 @@ import pytest
 import soundfile as sf
 import sqlalchemy as sa
 
-from broadcast import override, players, wiring
+from broadcast import override, override_plays, players, wiring
 from broadcast.keys import ServerKey
 from broadcast.models import OverridePlay
 from broadcast.override import Order
@@ -189,6 +189,8 @@ def test_a_click_is_heard_within_seconds_and_stop_is_silence(
     done = office.round(whole)
     assert done.started_at is not None
     assert abs(heard.at - done.started_at) < timedelta(milliseconds=5)
+    begun_after = heard.at - office.read(whole).confirmed_at
+    assert begun_after > override_plays.FIRST_ROUND_IN - timedelta(milliseconds=50)
 
     cut = office.prepare()
     second = office.start(cut)

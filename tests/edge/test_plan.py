@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from edge import ladder, plan
 from edge.ladder import Paused
-from edge.manifest import PlannedPlay
+from edge.manifest import ORDERED_IDS, PlannedPlay
 from edge.plan import ClipState, Decision, Entry, Limits, Sounding
 from tests.edge.planning import EIGHT, at, play, quiet
 
@@ -119,6 +120,40 @@ def test_a_late_emergency_keeps_its_priority() -> None:
     assert decision.cut == "preempted"
 
 
+def notice(play_id: int, **when: float) -> PlannedPlay:
+    return replace(play(play_id, priority=ladder.NOTICE, **when), kind="notice")  # type: ignore[arg-type]
+
+
+def test_a_notice_that_somebody_ordered_breaks_in_however_late_it_is_ready() -> None:
+    ordered = notice(ORDERED_IDS + 1, make_up=3600)
+    for late_s in (10, 1800):
+        decision = decide(ordered, now=late_s, sounding=Sounding(1, ladder.PROGRAMME))
+        assert decision.cut == "preempted"
+        assert started(decision) == ordered.play_id
+
+
+def test_a_notice_that_somebody_ordered_does_not_wait_for_a_programme_that_comes_soon() -> None:
+    ordered, programme = notice(ORDERED_IDS + 1), play(1, starts=20)
+    assert started(decide(ordered, programme, now=10)) == ordered.play_id
+
+
+def test_a_notice_of_the_plan_that_is_late_is_made_up() -> None:
+    planned = notice(ORDERED_IDS - 1)
+    assert started(decide(planned, now=1, sounding=Sounding(1, ladder.PROGRAMME))) is not None
+    assert decide(planned, now=10, sounding=Sounding(1, ladder.PROGRAMME)).start is None
+
+
+def test_horns_that_are_ready_before_the_first_round_begin_it_at_one_instant() -> None:
+    flood = play(ORDERED_IDS + 1, starts=5, priority=ladder.EMERGENCY)
+    early, later = decide(flood, now=3).start, decide(flood, now=4.6).start
+    assert early is not None
+    assert later is not None
+    assert early.at == later.at == at(5)
+    late = decide(flood, now=9).start
+    assert late is not None
+    assert late.at <= at(10), "at once when it is ready"
+
+
 PAUSED = Paused(position_s=20, first_heard_at=at(0), cut_at=at(30))
 
 
@@ -144,7 +179,40 @@ def test_a_broken_off_play_that_finds_no_room_was_missed_for_being_broken_off() 
     broken_off = Entry(play(1, make_up=60), blocked="preempted", paused=PAUSED)
     waiting = decide(broken_off, now=50, sounding=Sounding(2, 100))
     assert waiting.blocked == ((1, "preempted"),)
-    assert decide(broken_off, now=61).missed == ((1, "preempted"),)
+    too_late = 30 + plan.LONGEST_BREAK_S + 1
+    assert decide(broken_off, now=too_late).missed == ((1, "preempted"),)
+
+
+LONG = play(lasts=1800, make_up=0)
+BROKEN_OFF = Entry(LONG, blocked="preempted", paused=Paused(899, at(0), cut_at=at(900)))
+
+
+def test_what_began_in_time_goes_on_after_its_make_up_time() -> None:
+    """Somebody spoke live for a minute in the middle of it."""
+    decision = decide(BROKEN_OFF, now=960)
+    assert decision.missed == ()
+    assert decision.start is not None
+    assert decision.start.paused == BROKEN_OFF.paused
+    assert started(decide(BROKEN_OFF, now=899 + plan.LONGEST_BREAK_S)) == 1
+
+
+def test_what_was_broken_off_for_too_long_in_all_does_not_go_on() -> None:
+    assert decide(BROKEN_OFF, now=901 + plan.LONGEST_BREAK_S).missed == ((1, "preempted"),)
+    again = Paused(899, at(0), cut_at=at(900), silent_s=plan.LONGEST_BREAK_S - 30)
+    twice = replace(BROKEN_OFF, paused=again)
+    assert started(decide(twice, now=929)) == 1
+    assert decide(twice, now=931).missed == ((1, "preempted"),)
+
+
+def test_what_starts_from_its_beginning_again_still_keeps_to_its_make_up_time() -> None:
+    assert decide(Entry(LONG, blocked="preempted"), now=960).missed == ((1, "preempted"),)
+
+
+def test_quiet_of_the_village_lets_nothing_go_on_after_its_make_up_time() -> None:
+    ordered = Limits(ordered_quiet=True)
+    assert decide(BROKEN_OFF, now=960, limits=ordered).missed == ((1, "preempted"),)
+    in_time = Entry(play(), blocked="preempted", paused=PAUSED)
+    assert started(decide(in_time, now=60, limits=ordered)) == 1
 
 
 def test_live_gives_way_to_an_emergency_and_to_a_drill_alone() -> None:

@@ -23,6 +23,7 @@ from edge.client import Client
 from edge.clock import SystemClock
 from edge.config import Home, Settings
 from edge.errors import ClipDamaged, DiskFull, ServerRefused, ServerUnreachable
+from edge.guided import GuidedClock
 from edge.health import Problems
 from edge.manifest import ClipRef
 from edge.receipts import Heard, ReceiptBook
@@ -44,7 +45,7 @@ class Box:
 
     def __init__(self, home: Home, settings: Settings | None = None) -> None:
         self.home = home
-        identity, clock = home.identity(), SystemClock()
+        identity, clock = home.identity(), GuidedClock(SystemClock())
         self.settings = settings or Settings(sink="wav")
         self.store = Store(home.database_file)
         self.cache = Cache(home, self.settings)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcast import volumes
 from edge import volume
 from edge.cache import Pcm
 from edge.clock import Timeline
@@ -66,7 +67,16 @@ def test_each_percentage_can_only_lower(
 
 @given(play=PERCENT, player=PERCENT, hours=HOURS)
 def test_no_hour_lowers_an_emergency(play: int, player: int, hours: list[int]) -> None:
-    assert share(play, player, hours, priority=100) == pytest.approx(play * player / 1e4)
+    assert share(play, player, hours, priority=100) == share(play, player, priority=100)
+
+
+@given(player=PERCENT)
+def test_a_player_that_was_turned_off_sounds_an_emergency_at_half_its_loudness(
+    player: int,
+) -> None:
+    assert share(player=player, priority=100) == pytest.approx(max(50, player) / 100)
+    assert share(player=player, priority=95) == pytest.approx(player / 100)
+    assert volume.EMERGENCY_FLOOR_PERCENT == volumes.EMERGENCY_FLOOR_PERCENT
 
 
 @given(

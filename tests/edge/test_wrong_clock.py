@@ -248,6 +248,49 @@ def test_a_kept_clock_is_never_led() -> None:
     assert clock.wall_s() == machine.wall_s()
 
 
+def test_a_kept_clock_says_when_the_server_s_is_another() -> None:
+    machine = TurnableClock()
+    clock = GuidedClock(machine, lambda: True)
+    hear(clock, machine.wall_s() + 3.5)  # on a slow line that may be the way of the answer
+    assert not clock.is_at_odds
+    hear(clock, machine.wall_s() + 8 * 3600)
+    assert clock.is_at_odds
+    assert clock.is_sure
+    hear(clock, machine.wall_s())
+    assert not clock.is_at_odds
+
+
+def test_once_nothing_keeps_a_clock_the_server_s_day_begins() -> None:
+    machine, keepers = TurnableClock(), ["chrony"]
+    clock = GuidedClock(machine, lambda: bool(keepers))
+    for _ in range(30):
+        hear(clock, machine.wall_s() + 8 * 3600)
+        machine.pass_(3600)
+    keepers.clear()
+    hear(clock, machine.wall_s() + 8 * 3600)
+    assert not clock.is_led
+    machine.pass_(STEADY_S)
+    hear(clock, machine.wall_s() + 8 * 3600)
+    assert clock.is_led
+
+
+@pytest.mark.parametrize(("kept", "told_s"), [(True, None), (False, 0.0), (False, -8 * 3600)])
+def test_what_lies_ahead_is_said_by_a_sure_clock_or_by_the_server(
+    kept: bool, told_s: float | None
+) -> None:
+    machine = TurnableClock()
+    clock = GuidedClock(machine, lambda: kept)
+    if told_s is not None:
+        hear(clock, machine.wall_s() + told_s)
+    assert clock.lies_ahead(machine.wall_s() + 60)
+    assert not clock.lies_ahead(machine.wall_s() - 9 * 3600)
+
+
+def test_without_anybody_s_word_nothing_lies_ahead() -> None:
+    machine = TurnableClock()
+    assert not GuidedClock(machine, lambda: False).lies_ahead(machine.wall_s() + YEARS_S)
+
+
 def test_a_clock_behind_the_whole_list_is_doubted_until_a_server_spoke() -> None:
     machine = TurnableClock()
     clock = GuidedClock(machine, lambda: False)
