@@ -1,4 +1,5 @@
-"""``python -m cases evaluate``: how good the proposed kinds are; ``… learn``: train now."""
+"""``python -m cases evaluate``: how good the proposed kinds are; ``… learn``: train now;
+``… retention --dry-run``: what is due to be deleted, which the server does once a day."""
 
 from __future__ import annotations
 
@@ -9,22 +10,36 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from cases import learning, measuring, seeds
+from cases import learning, measuring, retention_preview, seeds
 from cases.measuring import Measured
+from cases.retention import Periods
 from core import settings
+from core.clock import utc_now
 from core.database import Database
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m cases", description=__doc__)
-    parser.add_argument("command", choices=("evaluate", "learn"))
+    parser.add_argument("command", choices=("evaluate", "learn", "retention"))
     parser.add_argument("--json", action="store_true", help="figures as one JSON object")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, delete nothing")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "retention" and not chosen.dry_run:
+        parser.error("the server deletes by itself once a day; see what is due with --dry-run")
     database = Database.from_settings(settings.load())
     try:
+        if chosen.command == "retention":
+            return _preview(database)
         return _learn(database) if chosen.command == "learn" else _evaluate(database, chosen.json)
     finally:
         database.close()
+
+
+def _preview(database: Database) -> int:
+    periods = Periods.from_settings(settings.load())
+    with database.read() as session:
+        print("\n".join(retention_preview.report_of(session, periods, utc_now())))
+    return 0
 
 
 def _learn(database: Database) -> int:

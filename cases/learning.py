@@ -82,7 +82,7 @@ def decided(
         .join(Report, Report.id == CaseReport.report_id)
         .where(Case.service_code.in_(set(SERVICE_BY_CODE) - set(UNTAUGHT)))
         .where(Case.confidential.is_(False), Report.confidential.is_(False))
-        .where(Report.state == "accepted")
+        .where(Report.state == "accepted", Report.words_gone_at.is_(None))
         .order_by(Case.id.desc())
         .limit(MOST_DECISIONS)
     )

@@ -23,7 +23,11 @@ class ReferenceNumber(Base):
 
 
 class Report(Base):
-    """诉求: what arrived. states: received, under_review, accepted, rejected, duplicate."""
+    """诉求: what arrived. states: received, under_review, accepted, rejected, duplicate.
+
+    ``sound_gone_at``, ``words_gone_at``: when they were removed as cases.retention prescribes
+    (``gone_because`` names the rule); what else the row says stays for the statistics.
+    """
 
     __tablename__ = "report"
 
@@ -69,6 +73,9 @@ class Report(Base):
     entered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     reject_reason: Mapped[str | None] = mapped_column(sa.Text)
     reject_route: Mapped[str | None] = mapped_column(sa.Text)
+    sound_gone_at: Mapped[datetime | None]
+    words_gone_at: Mapped[datetime | None]
+    gone_because: Mapped[str | None] = mapped_column(sa.String(40))
     changed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     changed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
@@ -93,6 +100,7 @@ class Case(Base):
     """事项: what is handled. ``status`` is one of cases.lifecycle.CaseStatus.
 
     ``tier``: one of cases.lifecycle.TIERS; None is the one that handles the level first.
+    ``words_gone_at``: when its words were removed as cases.retention prescribes.
     """
 
     __tablename__ = "case_file"
@@ -112,6 +120,7 @@ class Case(Base):
     handler_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
     cycle_no: Mapped[int] = mapped_column(default=1)
     verification_outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    words_gone_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
 
@@ -232,3 +241,29 @@ class CaseReply(Base):
     by_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"))
     at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class CaseHold(Base):
+    """A case of which nothing may be deleted while the row is there; the audit trail keeps who
+    held it and who lifted that."""
+
+    __tablename__ = "case_hold"
+
+    case_id: Mapped[int] = mapped_column(sa.ForeignKey("case_file.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(sa.Text)
+    held_by_id: Mapped[int] = mapped_column(sa.ForeignKey("user_account.id"))
+    held_at: Mapped[datetime]
+
+
+class RetentionWatch(Base):
+    """One row: when the clock was last looked at, before when nothing is deleted, the last run.
+
+    As cases.retention_clock reckons them.
+    """
+
+    __tablename__ = "retention_watch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    looked_at: Mapped[datetime]
+    not_before: Mapped[datetime]
+    ran_at: Mapped[datetime | None]

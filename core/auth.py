@@ -44,6 +44,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "case.resolve": frozenset({"handler", "grid_worker", "township", "county"}),
     "case.call": frozenset({"handler", "grid_worker", "township", "county"}),
     "case.verify": frozenset({"county", "city"}),
+    "case.keep": frozenset({"township", "county"}),
     "audit.read": frozenset({"county", "city", "auditor"}),
     "episode.record": frozenset({"recorder", "approver"}),
     "episode.approve": frozenset({"township", "county", "approver"}),
@@ -68,6 +69,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "words.teach": frozenset({"operator", "township", "county"}),
     "callback.work": frozenset({"operator", "township", "county"}),
     "number.reveal": frozenset({"township", "county"}),
+    "number.reveal_own": frozenset({"handler", "grid_worker"}),
     "intake.edit": frozenset({"administrator"}),
     "hotline.edit": frozenset({"county", "administrator"}),
     "sheet.print": frozenset(

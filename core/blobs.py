@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 import uuid
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,8 @@ from core.settings import Settings
 from core.types import Sha256
 
 CHUNK_BYTES = 1 << 20
+SETTLED_S = 3600.0
+"""Who puts bytes in has their row written long before."""
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,6 +68,8 @@ class BlobStore:
                 self._adopt(part, target)
             finally:
                 part.unlink(missing_ok=True)
+        else:
+            os.utime(target)  # wanted again: ``remove`` leaves it
         return Sha256(digest)
 
     def put_stream(self, stream: BinaryIO, *, max_bytes: int | None = None) -> Sha256:
@@ -87,6 +92,20 @@ class BlobStore:
         finally:
             part.unlink(missing_ok=True)
         return Sha256(digest.hexdigest())
+
+    def remove(self, sha256: str) -> bool:
+        """Take the file away; True when it is gone. False: somebody put it in a moment ago, and
+        its row may still come."""
+        path = self.path(sha256)
+        try:
+            # The file system's clock, so not core.clock.
+            if abs(time.time() - path.stat().st_mtime) < SETTLED_S:
+                return False
+            path.unlink()
+        except FileNotFoundError:
+            return True
+        sync_folder(path.parent)
+        return True
 
     def _part(self) -> Path:
         incoming = self.folder / "incoming"

@@ -135,3 +135,13 @@ class Blob(Base):
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     media_type: Mapped[str] = mapped_column(sa.String(80))
     created_at: Mapped[datetime]
+
+
+class LeavingBlob(Base):
+    """A file nothing needs any more: its rows are gone, itself perhaps not yet; core.leaving."""
+
+    __tablename__ = "leaving_blob"
+
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    since: Mapped[datetime]
+    why: Mapped[str] = mapped_column(sa.String(40))

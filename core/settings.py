@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +18,8 @@ from pydantic_settings import (
 )
 
 PREFIX = "XIANGYIN_"
+LEAST_AUDIO_DAYS, PROMISED_AUDIO_DAYS = 30, 180
+"""Residents may object for 30 days; callers and villagers are told that sound is kept for 180."""
 LONGEST_SOCKET_FOLDER = 65
 
 
@@ -120,6 +122,12 @@ class Settings(BaseSettings):
     upload_max_mb: int = Field(300, description="Largest sound file a station may upload.")
     report_upload_max_mb: int = Field(30, description="Largest sound file a villager may send.")
     play_horizon_days: int = Field(7, description="Days of plays that are made ahead.")
+    keep_audio_days: int = Field(
+        180, description="Days a recording is kept once its matter is closed; 30 to 180."
+    )
+    keep_words_days: int = Field(
+        730, description="Days words and numbers are kept once it is closed; then anonymised."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Logs.")
 
     @classmethod
@@ -132,6 +140,28 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FileSource(settings_cls)
+
+    @field_validator("keep_audio_days")
+    @classmethod
+    def _as_callers_are_told(cls, days: int) -> int:
+        if not LEAST_AUDIO_DAYS <= days <= PROMISED_AUDIO_DAYS:
+            raise ValueError(
+                f"{PREFIX}KEEP_AUDIO_DAYS is {days}. Set {LEAST_AUDIO_DAYS} to "
+                f"{PROMISED_AUDIO_DAYS}: callers agree to {PROMISED_AUDIO_DAYS} days, and for "
+                f"{LEAST_AUDIO_DAYS} they may object."
+            )
+        return days
+
+    @field_validator("keep_words_days")
+    @classmethod
+    def _not_before_the_sound(cls, days: int, known: ValidationInfo) -> int:
+        audio_days = known.data.get("keep_audio_days", LEAST_AUDIO_DAYS)
+        if days < audio_days:
+            raise ValueError(
+                f"{PREFIX}KEEP_WORDS_DAYS is {days}. Set at least {audio_days}, the days of "
+                f"{PREFIX}KEEP_AUDIO_DAYS: words do not go before the sound they were heard in."
+            )
+        return days
 
     @property
     def effective_database_url(self) -> str:

@@ -86,7 +86,7 @@ class Rehearer:
         installed = {model.tree_hash for model in catalogue.installed(self._settings)}
         installed.add(catalogue.current(self._settings).tree_hash)
         with self._database.write() as session:
-            gone = hearings.prune(session, installed)
+            gone = hearings.prune(session, installed, keep_days=self._settings.keep_audio_days)
         self._pruned_at = now
         if gone:
             log.info("hearings forgotten", count=gone)

@@ -105,7 +105,7 @@ def build(session: Session, settings: Settings, area_code: str) -> AreaGrammar:
         known = grammar_text.vocabulary(model.path)
         made = grammar_text.cut(texts(session, area_code, corrections(session, area_code)), known)
         row.sentences = list(made.sentences)
-        row.sha256 = hashlib.sha256(_file_bytes(made.sentences, model)).hexdigest()
+        row.sha256 = hashlib.sha256(file_bytes(made.sentences, model)).hexdigest()
         row.note = "、".join(piece for piece, _ in made.lacking)[:300] or None
     else:
         row.state = REFUSED
@@ -207,14 +207,15 @@ def file_of(settings: Settings, row: AreaGrammar, model: InstalledModel) -> Path
     """
     path = settings.folder("grammars") / f"{row.sha256}.json"
     if not path.is_file():
-        content = _file_bytes(row.sentences, model)
+        content = file_bytes(row.sentences, model)
         if hashlib.sha256(content).hexdigest() != row.sha256:
             raise InvalidInput(N_("The speech model has changed since. Measure again first."))
         write_durably(path, content, mode=0o644)
     return path
 
 
-def _file_bytes(sentences: Iterable[str], model: InstalledModel) -> bytes:
+def file_bytes(sentences: Iterable[str], model: InstalledModel) -> bytes:
+    """A grammar of these sentences as the decoder reads it."""
     known = grammar_text.vocabulary(model.path)
     whole = grammar_text.complete(tuple(sentences), known)
     return json.dumps(whole, ensure_ascii=False).encode()

@@ -53,10 +53,12 @@ def _vocabulary(path: Path, _changed_ns: int) -> frozenset[str]:
         return frozenset(word for word in words if not _SPECIAL.fullmatch(word))
 
 
-def cut(texts: Iterable[str], known: Collection[str]) -> GrammarText:
+def cut(
+    texts: Iterable[str], known: Collection[str], *, at_most: int | None = MAX_SENTENCES
+) -> GrammarText:
     """The sentences in words of the model, in order, doubles kept (they count).
 
-    A sentence ends at signs and where the model lacks a word.
+    A sentence ends at signs and where the model lacks a word. ``at_most``: None for all.
     """
     sentences: list[str] = []
     lacking: dict[str, int] = {}
@@ -72,7 +74,7 @@ def cut(texts: Iterable[str], known: Collection[str]) -> GrammarText:
                 words = []
             sentences += [" ".join(words)] if words else []
     ranked = sorted(lacking.items(), key=lambda item: (-item[1], item[0]))
-    return GrammarText(tuple(sentences[:MAX_SENTENCES]), tuple(ranked))
+    return GrammarText(tuple(sentences[:at_most]), tuple(ranked))
 
 
 def _clauses(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from broadcast.wake import Waker
 from broadcast.wiring import handlers as broadcast_handlers
 from cases import triage
 from cases.learning import Learner
+from cases.retention_job import RetentionKeeper
 from cases.wiring import handlers as case_handlers
 from core import leases
 from core.duties import Duty
@@ -20,10 +21,12 @@ from desk.rehearer import Rehearer
 from hotline.callbacks import handlers as callback_handlers
 from hotline.directory_keeper import DirectoryKeeper
 from hotline.directory_keeper import handlers as directory_handlers
+from hotline.forgetting import sweep as forget_callers
 from hotline.importer import Importer
 from hotline.mailbox import duty as mailbox
 from hotline.office import Office
 from hotline.outgoing.clerk import OutgoingClerk
+from hotline.refusals import handlers as refusal_handlers
 from recordings.wiring import handlers as recording_handlers
 from recordings.worker import RenderWorker
 from schedule.keeper import LEASE, Keeper
@@ -37,7 +40,7 @@ def background(services: Services) -> list[Duty]:
     database, config = services.database.for_duties(), services.settings
     dispatcher = Dispatcher(database)
     heard = [case_handlers(), schedule_handlers(), broadcast_handlers(), episode_word_handlers()]
-    heard.append(callback_handlers(config.zone))
+    heard += [callback_handlers(config.zone), refusal_handlers(config.zone)]
     heard += [directory_handlers(), recording_handlers()]
     for room in heard:
         for kind, handler in room:
@@ -62,4 +65,5 @@ def background(services: Services) -> list[Duty]:
         Learner(database, when_ready=triage.propose_missing),
         Rehearer(database, config),
         ReportKeeper(services),
+        RetentionKeeper(database, services.store, config, duty, beyond=[forget_callers]),
     ]

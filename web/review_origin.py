@@ -10,7 +10,7 @@ from cases import access
 from cases.models import Report, ReportPoint
 from core.auth import Actor
 from core.sealed import mask_number
-from web import duty_view, masks, report_photos
+from web import duty_view, masks, report_halves, report_photos
 from web.deps import Services
 
 
@@ -22,6 +22,7 @@ def context(services: Services, session: Session, actor: Actor, report: Report) 
         "resident": _resident(services, actor, report),
         "because": duty_view.because(report),
         "rung": duty_view.rung_for(session, report) if report.urgent_reason else [],
+        "ties": report_halves.ties(session, actor, report),
         "photos": report_photos.of_report(session, report.id) if hears else [],
     }
 

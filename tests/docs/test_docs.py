@@ -35,6 +35,7 @@ COMMANDS = (
     "python -m edge run",
     "python -m edge receipts",
     "python -m edge status",
+    "python -m cases retention --dry-run",
     "python -m hotline prompts",
     "python -m hotline prompts list",
     "python -m hotline prompts all",

@@ -22,7 +22,9 @@ from core.errors import N_, InvalidInput, XiangyinError
 from core.models import Area
 from desk import people
 from hotline import whole_numbers
-from web import bridge_view, masks
+from hotline.whole_numbers import WholeNumber
+from web import bridge_view, contact_view, hold_view, masks
+from web.contact_view import ContactForm
 from web.deps import CurrentActor, ReadSession, ServicesDep, WriteSession, attempt, services_of
 from web.pages import render, see_other
 from web.review_list import SecretsToo
@@ -57,6 +59,8 @@ ACTIONS = {
     Action.CLOSE.value: N_("Close"),
     Action.REOPEN.value: N_("Reopen"),
     contacts.CONTACTED: N_("Spoke with the resident"),
+    contacts.TOLD_BY_PHONE: N_("Spoke with the resident by telephone (noted by hand)"),
+    contacts.TOLD_IN_PERSON: N_("Spoke with the resident face to face (noted by hand)"),
     casework.REMINDER: N_("Reminder"),
     casework.RAISED: N_("Raised to the tier above"),
     casework.HANDED_OVER: N_("Handed over: who had it cannot work on it any more"),
@@ -200,12 +204,16 @@ def number(
     request: Request, session: WriteSession, services: ServicesDep, actor: CurrentActor,
     case_id: int, reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:  # fmt: skip
-    """Show the whole number on this answer alone; the reason goes into the audit trail."""
-    whole = ""
+    """Show the whole number, to a handler for a day; the reason goes into the audit trail."""
+    whole = WholeNumber("")
     with attempt(session) as tried:
-        whole = whole_numbers.read_of_case(session, actor, services.sealer, case_id, reason)
+        whole = whole_numbers.read_of_case(
+            session, services.settings, services.sealer, actor, case_id, reason
+        )
+    if whole.until is not None:
+        return see_other(f"/cases/{case_id}", N_("You see the telephone number for 24 hours."))
     case = access.case(session, actor, case_id)
-    asked = NumberAsked(whole=whole, reason=reason, error=tried.error)
+    asked = NumberAsked(whole=whole.text, reason=reason, error=tried.error)
     return case_response(request, session, actor, case, tried.error, asked=asked)
 
 
@@ -218,9 +226,10 @@ def case_response(
     wanted: Wanted | None = None,
     *,
     asked: NumberAsked | None = None,
+    told: ContactForm | None = None,
 ) -> Response:
     """The whole page of a case, with what went wrong when something did."""
-    asked = asked or NumberAsked()
+    asked, told = asked or NumberAsked(), told or ContactForm()
     steps = casework.steps_for(session, actor, case)
     reports = access.reports_of(session, actor, case)
     return render(
@@ -237,6 +246,10 @@ def case_response(
         service=SERVICE_BY_CODE[case.service_code].label if case.service_code else "",
         level=LEVELS.get(case.level, case.level),
         bridge=bridge_view.of_case(session, services_of(request), actor, case),
+        contact=contact_view.of_case(session, services_of(request), actor, case),
+        contact_ways=contact_view.WAYS,
+        told=told,
+        keeping=hold_view.of_case(session, actor, case),
         may_reveal=whole_numbers.may_read_of_case(actor, case),
         whole_number=asked.whole,
         number_reason=asked.reason,
