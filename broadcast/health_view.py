@@ -129,6 +129,23 @@ def remedies(problems: Iterable[str]) -> list[tuple[str, str]]:
     return [(words, known[words]) for words in problems if words in known]
 
 
+def has_no_card(health: Mapping[str, Any] | None) -> bool:
+    """Whether it looks for a sound card and finds none, so that nobody hears what it sounds.
+
+    A box that was told to write files looks for no card and does not say so.
+    """
+    return "no_card" in _part(health or {}, "problems")
+
+
+def went_into_a_file(health: Mapping[str, Any] | None, sink: str | None) -> bool:
+    """Whether something that sounded by ``sink`` of a receipt was heard by nobody for want of a
+    card. ``health``: as told last. One that tells of a card has started without it meanwhile: its
+    receipts come before its next report.
+    """
+    has_a_card = _part(health or {}, "sink").get("kind") == "device"
+    return sink == "wav" and (has_a_card or has_no_card(health))
+
+
 def switch_is_on(health: Mapping[str, Any] | None) -> bool:
     """Whether the box's own quiet switch is on."""
     return (health or {}).get("quiet_switch") is True

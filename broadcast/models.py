@@ -27,7 +27,8 @@ class Player(Base):
     last_seen_at: Mapped[datetime | None]
     online: Mapped[bool] = mapped_column(default=False)
     manifest_version: Mapped[int | None]
-    manifest_at: Mapped[datetime | None]  # when it fetched that version for the first time
+    manifest_at: Mapped[datetime | None]  # when that version was given to it for the first time
+    held_list_at: Mapped[datetime | None]  # when the list it says it holds was given to it
     health: Mapped[JsonObject | None]
     approved_at: Mapped[datetime | None]  # null: enrolled, and nobody has said yes to it yet
     approved_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_account.id"))
@@ -249,7 +250,11 @@ class ManifestVersion(Base):
 
 
 class Receipt(Base):
-    """播出回执: signed statement of a player that a play happened or why it did not."""
+    """播出回执: signed statement of a player that a play happened or why it did not.
+
+    ``body`` is what it said, word for word; the other columns are what that counts for: what was
+    sounded into a file for want of a sound card is missed, for the reason ``no_card``.
+    """
 
     __tablename__ = "receipt"
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
-from broadcast import clones, history, lookup, presence
+from broadcast import clones, held_lists, history, lookup, presence
 from broadcast.accounts import hash_password
 from broadcast.models import EnrolmentCode, Player, Speaker
 from core import areas, audit, outbox
@@ -200,25 +200,22 @@ def _editable(session: Session, actor: Actor, player_id: str) -> Player:
     return lookup.player(session, actor, "speaker.edit", player_id)
 
 
-def note_seen(session: Session, player_id: str, manifest_version: int | None = None) -> None:
-    """Remember that the player spoke just now (and which manifest it fetched)."""
+def note_seen(session: Session, player_id: str) -> None:
+    """Remember that the player spoke just now."""
     player = session.get_one(Player, player_id)
     if not presence.is_online(player):
         outbox.emit(session, "player.changed", player_id=player_id, presence=True)
     player.last_seen_at = utc_now()
-    if manifest_version is not None and manifest_version != player.manifest_version:
-        player.manifest_version, player.manifest_at = manifest_version, utc_now()
 
 
 def note_health(session: Session, player_id: str, health: dict[str, Any]) -> Player:
     """Remember what a player told of itself; raises InvalidInput when it is far too much."""
     if len(json.dumps(health)) > MAX_HEALTH_BYTES:
         raise InvalidInput(N_("The report of health is too long."), field="health")
-    version = health.get("manifest_version")
-    is_known = isinstance(version, int) and 0 <= version < 2**31
-    note_seen(session, player_id, version if is_known else None)
+    note_seen(session, player_id)
     player = session.get_one(Player, player_id)
     player.health = health
+    held_lists.told(session, player, health.get("manifest_version"))
     _note_version(session, player, health.get("version"))
     clones.note_boot(session, player, health.get("boot_id"))
     history.note_problems(session, player_id, health)

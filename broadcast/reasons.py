@@ -23,6 +23,7 @@ OLDER_EDITION = "older_edition"
 VILLAGE_QUIET = quiet.REASON
 PLAYED_THOUGH_QUIET = "played_though_quiet"
 RESTORED = "restored"
+NO_CARD = "no_card"
 
 GUESSED = frozenset({NO_RECEIPT, NO_PLAYER, NO_EPISODE, NOT_PLANNED, NOT_APPROVED})
 """Set by the server for want of word from a player; a receipt knows better."""
@@ -40,6 +41,7 @@ WORDS: dict[str, str] = {
     VILLAGE_QUIET: N_("Left out: quiet was ordered for the village."),
     PLAYED_THOUGH_QUIET: N_("Played although quiet was ordered: the player had not heard of it."),
     RESTORED: N_("Called off when the server came back from a backup. Order it again if need be."),
+    NO_CARD: N_("It went into a file: the player has no sound card, so nobody heard it."),
     "clip_missing": N_("The sound had not reached the player in time."),
     "clip_damaged": N_("The sound arrived damaged at the player."),
     "not_prepared": N_("The player was still preparing the sound."),

@@ -4,7 +4,8 @@ Each receipt carries the hash of the one before, so none can be dropped or slipp
 player that lost its memory begins a new chain, with a number above all it can have used.
 What cannot be trusted is refused with a reason; what is genuine but speaks of a play the player
 has nothing to do with is kept as it is and changes nothing. So is a second chain of the same key:
-that is another box with a copy of it.
+that is another box with a copy of it. What went into a file for want of a sound card counts as
+missed: ``body`` keeps what the player said, the columns say what it is worth.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +23,21 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
-from broadcast import after_restore, clones, override_receipts, reasons, statements
+from broadcast import (
+    after_restore,
+    clones,
+    health_view,
+    override_receipts,
+    reasons,
+    statements,
+)  # fmt: skip
 from broadcast.models import OVERRIDE_IDS, ForkedReceipt, Player
 from broadcast.models import Receipt as ReceiptRow
 from broadcast.statements import Statement
 from core import outbox
 from core.clock import utc_now
 from core.errors import N_, Conflict, InvalidInput
+from core.types import JsonObject
 from schedule.models import Play
 
 FIRST = ""
@@ -49,7 +59,8 @@ def accept(session: Session, player: Player, receipts: Sequence[Any]) -> int:
             field="receipts",
             params={"count": MAX_BATCH},
         )
-    session.get_one(Player, player.id, with_for_update=True)  # one batch of a player at a time
+    # One batch of a player at a time.
+    health = session.get_one(Player, player.id, with_for_update=True).health
     last_seq, last_hash = _end_of_chain(session, player.id)
     is_new, highest_asked, forked_seq = False, last_seq, 0
     try:
@@ -68,7 +79,7 @@ def accept(session: Session, player: Player, receipts: Sequence[Any]) -> int:
                 last_hash = FIRST  # the player lost its memory and began a new chain
                 log.warning("player began a new chain", player=player.id, after_seq=last_seq)
             _check(player, statement, last_hash)
-            _store(session, player, statement)
+            _store(session, player, _as_heard(statement, health))
             last_seq, last_hash, is_new = statement.seq, statement.hash, True
     except (InvalidInput, Conflict) as error:
         if not is_new:
@@ -147,6 +158,14 @@ def _check(player: Player, statement: Statement, last_hash: str) -> None:
         raise InvalidInput(
             N_("The signature of receipt %(seq)d is wrong."), field="signature", params=where
         ) from None
+
+
+def _as_heard(said: Statement, health: JsonObject | None) -> Statement:
+    """What was sounded into a file that nobody hears was missed."""
+    if said.outcome != "played" or not health_view.went_into_a_file(health, said.sink):
+        return said
+    nothing: dict[str, Any] = {"started_at": None, "ended_at": None, "start_error_ms": None}
+    return replace(said, outcome="missed", reason=reasons.NO_CARD, **nothing)
 
 
 def _store(session: Session, player: Player, statement: Statement) -> None:

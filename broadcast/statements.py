@@ -31,6 +31,7 @@ class Statement:
     started_at: datetime | None
     ended_at: datetime | None
     start_error_ms: float | None
+    sink: str | None
 
 
 def read(entry: Any) -> Statement:
@@ -56,6 +57,7 @@ def read(entry: Any) -> Statement:
             started_at=_moment(said.get("started_at")),
             ended_at=_moment(said.get("ended_at")),
             start_error_ms=_number(said.get("start_error_ms")),
+            sink=_short(said.get("sink")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise _not_understood() from None

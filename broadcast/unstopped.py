@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,7 +13,8 @@ from broadcast.models import Override, Player
 
 
 def villages(session: Session, found: Override, codes: Collection[str]) -> set[str]:
-    """Of ``codes``, those with a player that fetched its list while this was on air, none since.
+    """Of ``codes``, those with a player that holds a list given to it while this was on air, or was
+    given one last, and has not said since that it holds a newer one.
 
     Empty once even the last round would be over.
     """
@@ -22,7 +24,10 @@ def villages(session: Session, found: Override, codes: Collection[str]) -> set[s
         Player.area_code.in_(codes),
         Player.revoked_at.is_(None),
         Player.approved_at.is_not(None),
-        Player.manifest_at >= found.confirmed_at,
-        Player.manifest_at < found.cancelled_at,
+        sa.or_(_while_on_air(found, Player.held_list_at), _while_on_air(found, Player.manifest_at)),
     )
     return set(session.scalars(held))
+
+
+def _while_on_air(found: Override, given_at: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(given_at >= found.confirmed_at, given_at < found.cancelled_at)

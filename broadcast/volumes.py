@@ -1,8 +1,9 @@
 """How loud a village is at each hour of the day, and each player on top of that.
 
 An area without numbers of its own takes those of the nearest area above it; where nobody set any,
-it is loud all day. Players never go above the cap of their own box, and emergencies are not
-lowered by the hour.
+it is loud all day. Players never go above the cap of their own box. Emergencies are not lowered by
+the hour, and by the volume of a player to the half at most: a horn that somebody turned off must
+not be dumb in a flood, and one that is too loud for its place need not be at its loudest.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from core.clock import utc_now
 from core.errors import N_, InvalidInput
 
 HOURS = 24
+EMERGENCY_FLOOR_PERCENT = 50
+"""So much of its loudness a player keeps in an emergency. Half is 6 dB: as if one stood twice as
+far from the horn, and still clear. edge.volume keeps to it."""
 LOUD_ALL_DAY = (100,) * HOURS
 CHANGED = "volume.changed"
 """News: {area_code}; everything below it is concerned."""
@@ -60,6 +64,11 @@ def of_players(session: Session, area_code: str) -> dict[str, int]:
         .order_by(Player.id)
     )
     return {player_id: percent for player_id, percent in rows}
+
+
+def holds_for(player_percent: int, kind: str) -> int:
+    """How loud a player set to ``player_percent`` sounds an override of this kind."""
+    return max(player_percent, EMERGENCY_FLOOR_PERCENT) if kind == "emergency" else player_percent
 
 
 def set_by_hour(session: Session, actor: Actor, area_code: str, percent: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +16,20 @@ from broadcast.models import LiveListener, LiveSession, Player, PlayerCommand
 from core import areas
 from core.auth import Actor
 from core.models import Area, User
+from core.types import JsonObject
 from schedule import quiet
 
-_BEST_FIRST = ("hears", "joined", "dropped", "held", "refused", "ringing", "away", "none")
+_BEST_FIRST = (
+    "hears", "joined", "dropped", "held", "no_card", "refused", "ringing", "away", "none",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Village:
     """A village one may speak to. ``state``: ready, away, none (no approved player).
 
-    ``is_switched_quiet``: the quiet switches of all its boxes are on.
+    ``is_switched_quiet``: the quiet switches of all its boxes are on; ``has_no_card``: none of them
+    has a sound card. ``percent``: how loud the softest of them is set.
     """
 
     code: str
@@ -33,6 +38,8 @@ class Village:
     quiet_until: datetime | None = None
     speaker: str | None = None
     is_switched_quiet: bool = False
+    has_no_card: bool = False
+    percent: int = 100
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def groups(session: Session, actor: Actor) -> list[Group]:
         return []
     villages = areas.villages(session, actor.area_code)
     codes = [village.code for village in villages]
-    states, switched = _states(session, codes)
+    boxes = _boxes(session, codes)
     orders = quiet.running_in(session, codes)
     busy = _speakers(session)
     found: dict[str | None, Group] = {}
@@ -70,30 +77,39 @@ def groups(session: Session, actor: Actor) -> list[Group]:
             group = found[area.parent_code] = Group(parent.name if parent else "")
         order = orders.get(area.code)
         group.villages.append(
-            Village(
-                area.code,
-                area.name,
-                states.get(area.code, "none"),
-                order.ends_at if order else None,
-                busy.get(area.code),
-                area.code in switched,
-            )
+            _village(area, boxes[area.code], order.ends_at if order else None, busy.get(area.code))
         )
     return list(found.values())
 
 
-def _states(session: Session, codes: list[str]) -> tuple[dict[str, str], set[str]]:
-    states: dict[str, str] = {}
-    switches: dict[str, list[bool]] = {}
+def _village(
+    area: Area, boxes: list[Player], quiet_until: datetime | None, speaker: str | None
+) -> Village:
+    ready = any(presence.is_online(box) for box in boxes)
+    return Village(
+        code=area.code,
+        name=area.name,
+        state="ready" if ready else "away" if boxes else "none",
+        quiet_until=quiet_until,
+        speaker=speaker,
+        is_switched_quiet=_all(health_view.switch_is_on, boxes),
+        has_no_card=_all(health_view.has_no_card, boxes),
+        percent=min((box.volume_percent for box in boxes), default=100),
+    )
+
+
+def _all(is_so: Callable[[JsonObject | None], bool], boxes: list[Player]) -> bool:
+    return bool(boxes) and all(is_so(box.health) for box in boxes)
+
+
+def _boxes(session: Session, codes: list[str]) -> dict[str, list[Player]]:
     query = sa.select(Player).where(
         Player.area_code.in_(codes), Player.revoked_at.is_(None), Player.approved_at.is_not(None)
     )
+    boxes: dict[str, list[Player]] = {code: [] for code in codes}
     for player in session.scalars(query):
-        ready = presence.is_online(player) or states.get(player.area_code) == "ready"
-        states[player.area_code] = "ready" if ready else "away"
-        is_on = health_view.switch_is_on(player.health)
-        switches.setdefault(player.area_code, []).append(is_on)
-    return states, {code for code, are_on in switches.items() if all(are_on)}
+        boxes[player.area_code].append(player)
+    return boxes
 
 
 def _speakers(session: Session) -> dict[str, str]:
@@ -122,7 +138,7 @@ def rows(
     found = []
     for listener, player, area in called:
         if mine or area.code in own:
-            facts = fresh.get(player.id) or _kept(listener)
+            facts = _together(fresh.get(player.id), _kept(listener))
             state = _state(row, player, facts, refused=player.id in refused)
             found.append(Row(area.name, player.name, state, facts))
     return found
@@ -130,6 +146,14 @@ def rows(
 
 def _kept(row: LiveListener) -> Facts:
     return Facts(row.joined_at, row.first_sound_at, row.left_at, row.cause, row.lost_ms)
+
+
+def _together(fresh: Facts | None, kept: Facts) -> Facts:
+    """What a player tells of its horn may have come in by another process of the server."""
+    if fresh is None:
+        return kept
+    first_sound_at = fresh.first_sound_at or kept.first_sound_at
+    return replace(fresh, first_sound_at=first_sound_at, lost_ms=max(fresh.lost_ms, kept.lost_ms))
 
 
 def _refused(session: Session, row: LiveSession, player_ids: list[str]) -> set[str]:
@@ -148,6 +172,8 @@ def _state(row: LiveSession, player: Player, facts: Facts, *, refused: bool) -> 
             return "dropped"
         if facts.first_sound_at is not None:
             return "hears"
+        if health_view.has_no_card(player.health):
+            return "no_card"
         held = not row.emergency and health_view.switch_is_on(player.health)
         return "held" if held else "joined"
     if refused:

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from broadcast import (
-    override,
-    override_plays,
-    override_reach,
-    override_rounds,
-    presence,
-    reasons,
-    unstopped,
-)  # fmt: skip
-from broadcast.models import Override, Player
-from broadcast.override_reach import Rounds
+from broadcast import override_plays, override_rounds
+from broadcast.models import Override
 from core import areas
 from core.auth import Actor
 from core.clock import utc_now
 from core.errors import N_
 from core.models import User
 from recordings.models import Episode, Programme
-from schedule import quiet
-from web import i18n
+from web import i18n, override_lines
 from web.override_form import REPEATS
+from web.override_lines import LINE_STATES, Line
 
-CAME_LATER = timedelta(seconds=60)
-"""A village that heard it for the first time after this was away when it began."""
 STATES = {
     "preparing": (N_("the sound is being made"), "info", "…"),
     "ready": (N_("waits for you to start it"), "warn", "●"),
@@ -44,33 +32,8 @@ STATES = {
 }
 NEVER_SENT = (N_("never sent"), "info", "–")
 KIND_NAMES = {"emergency": N_("Emergency"), "drill": N_("Drill"), "notice": N_("Notice")}
-LINE_STATES = {
-    "sounding": (N_("sounding"), "bad", "▶"),
-    "sounded": (N_("sounded"), "good", "✓"),
-    "waiting": (N_("waiting"), "warn", "●"),
-    "away": (N_("player away: gets it when it comes back"), "warn", "●"),
-    "quiet": (N_("quiet was ordered: left out"), "warn", "■"),
-    "no_player": (N_("no player"), "bad", "⚠"),
-    "silent": (N_("not heard"), "bad", "⚠"),
-    "unstopped": (N_("has not heard of the stop: may repeat it"), "bad", "▶"),
-}
 PLAYER_THERE = (N_("player online"), "good", "✓")
 NOBODY_THERE = ("no_player", "away")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One village. ``after_s``: from the click to its first sound."""
-
-    code: str
-    name: str
-    state: str
-    first_at: datetime | None = None
-    after_s: float | None = None
-    came_later: bool = False
-    heard: int = 0
-    missed: int = 0
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,8 +92,14 @@ class Seen:
     @property
     def troubled(self) -> list[Line]:
         """Villages that will not hear it as things stand."""
-        bad = ("no_player", "away", "quiet", "silent")
+        bad = ("no_player", "no_card", "muted", "away", "quiet", "silent")
         return [line for line in self.lines if line.state in bad and line.first_at is None]
+
+    @property
+    def turned_down(self) -> list[Line]:
+        """Villages in which it is to be heard, and softer than it could be."""
+        heard = ("waiting", "away")
+        return [line for line in self.lines if line.state in heard and line.percent < 100]
 
 
 def see(session: Session, actor: Actor, found: Override) -> Seen:
@@ -140,7 +109,9 @@ def see(session: Session, actor: Actor, found: Override) -> Seen:
     return Seen(
         row=found,
         state=STATES["on_air"] if may_sound else state_of(found),
-        lines=_lines(session, found, sorted(own.intersection(found.villages)), may_sound),
+        lines=override_lines.lines(
+            session, found, sorted(own.intersection(found.villages)), may_sound
+        ),
         failure=_failure(found.failure),
         created_by=_name(session, found.created_by_id),
         confirmed_by=_name(session, found.confirmed_by_id),
@@ -209,62 +180,6 @@ def _repeat(found: Override) -> str:
 def _next_at(found: Override) -> datetime | None:
     coming = override_rounds.following(override_plays.rhythm(found), utc_now())
     return coming.starts_at if coming else None
-
-
-def _lines(session: Session, found: Override, codes: list[str], may_sound: bool) -> list[Line]:
-    names = areas.names(session, codes)
-    rounds = override_reach.by_village(session, found, codes)
-    present: dict[str, list[bool]] = defaultdict(list)
-    for code, is_online in session.execute(
-        sa.select(Player.area_code, presence.online()).where(
-            Player.area_code.in_(codes),
-            Player.revoked_at.is_(None),
-            Player.approved_at.is_not(None),
-        )
-    ):
-        present[code].append(bool(is_online))
-    deaf = unstopped.villages(session, found, codes)
-    silenced = set() if found.kind == "emergency" else set(quiet.running_in(session, codes))
-    lines = []
-    for code in codes:
-        so_far = rounds.get(code, Rounds())
-        state = _line_state(found, so_far, present[code], code in silenced, may_sound)
-        state = "unstopped" if code in deaf else state
-        lines.append(_line(found, code, names.get(code, code), state, so_far))
-    return lines
-
-
-def _line(found: Override, code: str, name: str, state: str, rounds: Rounds) -> Line:
-    after_s = None
-    if rounds.first_at is not None and found.confirmed_at is not None:
-        after_s = max(0.0, (rounds.first_at - found.confirmed_at).total_seconds())
-    return Line(
-        code=code,
-        name=name,
-        state=state,
-        first_at=rounds.first_at,
-        after_s=after_s,
-        came_later=after_s is not None and after_s > CAME_LATER.total_seconds(),
-        heard=rounds.heard,
-        missed=rounds.missed,
-        reason=i18n.gettext(reasons.words(rounds.reason)) if rounds.reason else "",
-    )
-
-
-def _line_state(
-    found: Override, rounds: Rounds, present: list[bool], is_quiet: bool, may_sound: bool
-) -> str:
-    if may_sound and rounds.newest == "sounding":
-        return "sounding"
-    if rounds.first_at is not None:
-        return "sounded"
-    if is_quiet:
-        return "quiet"
-    if not present:
-        return "no_player"
-    if found.state not in override.OPEN and not may_sound:
-        return "silent"
-    return "waiting" if any(present) else "away"
 
 
 def _failure(stored: str | None) -> str:

@@ -213,3 +213,9 @@ def test_no_form_of_health_breaks_the_page(health: dict[str, Any]) -> None:
     for fact in health_view.facts(health):
         assert fact.words is None or fact.words % fact.params
     assert len(health_view.problems(health)) == len(set(health_view.problems(health)))
+
+
+@pytest.mark.parametrize("told", [None, {}, {"problems": "no_card"}, {"problems": ["no_card"]}])
+def test_nonsense_says_nothing_of_a_missing_card(told: dict[str, Any] | None) -> None:
+    assert not health_view.has_no_card(told)
+    assert not health_view.went_into_a_file(told, "wav")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast import manifest, override, players, receipts, test_tone
+from broadcast import held_lists, manifest, override, players, receipts, test_tone
 from broadcast.models import Override, OverridePlay, Player
 from broadcast.tone_steps import NAMES, Seen, Step, steps
 from core.auth import Actor
@@ -101,7 +101,7 @@ def test_the_road_of_a_tone_that_sounds(
     fake_clock.advance(timedelta(seconds=2))
     with database.write() as session:
         version = manifest.build(session, VILLAGES[0]).version
-        players.note_seen(session, approved.player.id, version)
+        held_lists.note(session, approved.player.id, version, None)
     fetched = seen_steps(database, town.administrator, test_id)
     assert fetched["fetched"].at == utc_now()
     assert fetched["woken"].state == "skipped"

@@ -294,6 +294,53 @@ def test_a_box_whose_switch_is_on_is_never_said_to_chime(
     assert [each["state"] for each in told["villages"]] == [state]
 
 
+def test_a_stream_that_stands_is_not_called_a_sound(client: Clients, box: Box) -> None:
+    words = client("township").get("/speak").text.split("<template")[1]
+    assert 'data-state="joined" data-sign="○">connected, not sounding yet<' in words
+    assert "chimes" not in words
+
+
+@pytest.mark.parametrize(
+    ("health", "state"), [({"problems": {"no_card": "none"}}, "no_card"), (None, "hears")]
+)
+def test_a_box_without_a_sound_card_is_never_said_to_hear(
+    client: Clients,
+    database: Database,
+    services: Services,
+    box: Box,
+    keeper: LiveKeeper,
+    health: dict[str, object] | None,
+    state: str,
+) -> None:
+    with database.write() as session:
+        session.get_one(Player, box.player.id).health = health
+    speaker = client("township")
+    listed = speaker.get("/speak").text.split("<template")[0]
+    assert ("no sound card: nobody hears it there" in listed) is (state == "no_card")
+    session_id = begin(speaker, VILLAGE).json()["id"]
+    channel = services.live.get(session_id)
+    assert channel is not None
+    channel._note(box.player.id, joined_at=utc_now())  # as when its stream begins
+    told = {"first_sound_at": "2026-06-01T00:00:02Z", "lost_ms": 0}
+    as_player(client(None), box, f"/edge/v1/live/{session_id}/heard", **told)
+    seen = speaker.get(f"/speak/{session_id}/state").json()
+    assert [each["state"] for each in seen["villages"]] == [state]
+    assert seen["hearing"] == (state == "hears")
+    page = speaker.get(f"/speak/{session_id}").text
+    assert ("no sound card: nobody hears it there" in page) is (state == "no_card")
+    with database.read() as session:
+        listener = session.scalars(sa.select(LiveListener)).one()
+    assert (listener.first_sound_at is not None) is (state == "hears")
+
+
+def test_a_village_that_is_turned_down_says_so(
+    client: Clients, database: Database, box: Box
+) -> None:
+    with database.write() as session:
+        session.get_one(Player, box.player.id).volume_percent = 30
+    assert "a player there is turned down to 30 %" in client("township").get("/speak").text
+
+
 def test_a_village_without_a_player_is_shown_as_such(client: Clients, keeper: LiveKeeper) -> None:
     speaker = client("township")
     assert "no loudspeaker yet" in speaker.get("/speak").text

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from broadcast import manifest, override, override_plays, override_sound
+from broadcast import held_lists, manifest, override, override_plays, override_sound
 from broadcast.models import Override, OverridePlay, Player
 from broadcast.override_keeper import OverrideKeeper
 from core.blobs import BlobStore, register
@@ -179,37 +179,22 @@ def test_what_a_clock_that_ran_ahead_has_ended_is_on_air_and_stops(
     assert "On air now" not in official.get("/overrides/rows").text
 
 
-@pytest.mark.parametrize(
-    ("fetched_min", "hours", "is_told"),
-    [
-        (2, 0, True),
-        (None, 0, False),  # it never held the announcement
-        (-1, 0, False),
-        (6, 0, False),  # it has fetched its list since the stop
-        (2, 2, False),  # even the last round is over
-    ],
-)
 def test_a_village_that_has_not_heard_of_the_stop_is_named(
-    official: TestClient,
-    keeper: OverrideKeeper,
-    database: Database,
-    clock: FakeClock,
-    fetched_min: int | None,
-    hours: int,
-    is_told: bool,
+    official: TestClient, keeper: OverrideKeeper, database: Database, clock: FakeClock
 ) -> None:
     add_player(database, VILLAGE)
     where = started(official, keeper)
-    begun = utc_now()
-    clock.advance(timedelta(minutes=5))
-    post(official, f"{where}/cancel")
-    clock.advance(timedelta(minutes=2, hours=hours))
+    clock.advance(timedelta(minutes=1))
     with database.write() as session:
-        player = session.get_one(Player, f"p-{VILLAGE}")
-        if fetched_min is not None:
-            player.manifest_at = begun + timedelta(minutes=fetched_min)
-    page = text_of(official.get(where).text)
-    assert ("1 villages have not heard of the stop" in page) is is_told
+        held_lists.note(session, f"p-{VILLAGE}", given=2, held=1)
+    clock.advance(timedelta(minutes=1))
+    post(official, f"{where}/cancel")
+    with database.write() as session:
+        held_lists.note(session, f"p-{VILLAGE}", given=3, held=2)
+    assert "1 villages have not heard of the stop" in text_of(official.get(where).text)
+    with database.write() as session:
+        held_lists.note(session, f"p-{VILLAGE}", given=3, held=3)
+    assert "have not heard of the stop" not in text_of(official.get(where).text)
 
 
 def json_plays(session: Any) -> str:

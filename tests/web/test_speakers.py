@@ -312,5 +312,5 @@ def test_the_list_of_plays_that_is_behind_is_told(
 ) -> None:
     with database.write() as session:
         newest = manifest.build(session, VILLAGE).version
-        players.note_seen(session, box.player.id, newest + 1)
+        players.note_health(session, box.player.id, {"manifest_version": newest + 1})
     assert f"List of plays {newest + 1} of {newest}" in administrator.get("/speakers/rows").text

@@ -16,6 +16,8 @@ from broadcast import (
     accounts,
     after_restore,
     commands,
+    health_view,
+    held_lists,
     live,
     manifest,
     override_plays,
@@ -30,7 +32,7 @@ from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from core.models import Blob
 from web.body import TooLarge, read_body
 from web.brake import Brake
-from web.deps import ReadSession, ServicesDep, WriteSession
+from web.deps import ReadSession, Services, ServicesDep, WriteSession
 from web.routing import Router
 
 router = Router(prefix="/edge/v1")
@@ -142,17 +144,29 @@ def get_manifest(request: Request, services: ServicesDep, player: CurrentPlayer)
     if found is None:
         with services.database.write() as writing:
             found = manifest.build(writing, player.area_code)
-    version: int | None = found.version
     if player.approved_at is None:
-        found, version = found.without_plays(), player.manifest_version
-    if player.manifest_version != version or not players.is_seen_fresh(player):
-        with services.database.write() as writing:
-            players.note_seen(writing, player.id, version)
-    etag = f'"{found.etag}-{services.signer.key_id}"'
+        found = found.without_plays()
+    known = request.headers.get("if-none-match", "")
+    _note_list(services, player, found, held_lists.version_of(known, services.signer.key_id))
+    etag = held_lists.tag(found, services.signer.key_id)
     headers = {"etag": etag, "cache-control": "no-cache"}
-    if request.headers.get("if-none-match") == etag:
+    if known == etag:
         return Response(status_code=304, headers=headers)
     return JSONResponse(manifest.sign(services.signer, found), headers=headers)
+
+
+def _note_list(
+    services: Services, player: Player, given: manifest.Manifest, held: int | None
+) -> None:
+    """``held``: the version the player named; the answer has not arrived before it names this."""
+    approved = player.approved_at is not None
+    is_news = approved and held_lists.is_news(player, given.version, held)
+    if not is_news and players.is_seen_fresh(player):
+        return
+    with services.database.write() as session:
+        players.note_seen(session, player.id)
+        if approved:
+            held_lists.note(session, player.id, given.version, held)
 
 
 @router.get("/clips/{sha256}")
@@ -216,7 +230,8 @@ def post_health(
     if noted.boot_ids != player.boot_ids:
         live.call_again(session, noted)
     if noted.approved_at is not None:
-        override_plays.heard_of(session, noted.area_code, health)
+        if not health_view.has_no_card(health):
+            override_plays.heard_of(session, noted.area_code, health)
         after_restore.notice_list(session, noted, health.get("manifest_version"))
     waiting = commands.pending(session, services.signer, player.id, utc_now())
     return {

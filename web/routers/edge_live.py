@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, Field
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from broadcast import live
-from core.errors import N_, NotFound
+from broadcast import health_view, live
+from web import live_elsewhere
 from web.deps import ReadSession, ServicesDep, WriteSession
 from web.routers.edge_api import CurrentPlayer
 from web.routing import Router
@@ -27,12 +27,14 @@ class Heard(BaseModel):
 @router.get("/{session_id}")
 def listen(
     session_id: str, session: ReadSession, services: ServicesDep, player: CurrentPlayer
-) -> StreamingResponse:
-    """Speech as it is said, until somebody ends it."""
+) -> Response:
+    """Speech as it is said, until somebody ends it; 404 once it is over, 503 where another process
+    carries it.
+    """
     live.joins(session, player, session_id)
     channel = services.live.get(session_id)
     if channel is None:
-        raise NotFound(N_("There is no such live address."))
+        return live_elsewhere.try_again()
     return StreamingResponse(
         channel.listen(player.id),
         media_type=MEDIA_TYPE,
@@ -49,8 +51,10 @@ def heard(
     told: Heard,
 ) -> dict[str, bool]:
     """Keep when the first word left the horn, and how much was lost."""
-    live.heard(session, player, session_id, told.first_sound_at, told.lost_ms, told.cause)
+    goes_to_a_file = health_view.has_no_card(player.health)
+    first_sound_at = None if goes_to_a_file else told.first_sound_at
+    live.heard(session, player, session_id, first_sound_at, told.lost_ms, told.cause)
     channel = services.live.get(session_id)
     if channel is not None:
-        channel.heard(player.id, told.first_sound_at, told.lost_ms)
+        channel.heard(player.id, first_sound_at, told.lost_ms)
     return {"ok": True}

@@ -17,7 +17,7 @@ from core import audit
 from core.auth import Actor, token_hash
 from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from core.models import Blob
-from web import errors, live_address_view, live_history, security
+from web import errors, live_address_view, live_elsewhere, live_history, security
 from web.body import read_body
 from web.deps import (
     CurrentActor,
@@ -135,14 +135,17 @@ async def sound(
     services: ServicesDep,
     actor: Speaker,
     at_ms: Annotated[int, Query(ge=0, le=3_600_000)] = 0,
-) -> dict[str, Any]:
+) -> Response:
     """A piece of speech (16 bit, 16 kHz, mono) that begins ``at_ms`` after the microphone opened.
 
-    An empty piece says that the speaker is still there.
+    An empty piece says that the speaker is still there. 503: another process carries the address,
+    the piece is to be sent again.
     """
     channel = services.live.get(session_id)
-    if channel is None or channel.user_id != actor.id:
-        return {"over": True}
+    if channel is None:
+        return await run_in_threadpool(_without_channel, services, actor, session_id)
+    if channel.user_id != actor.id:
+        return JSONResponse({"over": True})
     too_long = InvalidInput(N_("This piece of sound is too long."), field="body")
     pcm = await read_body(request, LONGEST_PIECE_MS * BYTES_PER_MS, too_long)
     if not pcm:
@@ -151,7 +154,13 @@ async def sound(
         channel.say(at_ms, pcm)
         if not channel.on_air:
             await run_in_threadpool(_on_air, services, channel)
-    return {"over": channel.ended}
+    return JSONResponse({"over": channel.ended})
+
+
+def _without_channel(services: ServicesDep, actor: Actor, session_id: str) -> Response:
+    with services.database.read() as session:
+        is_open = live_elsewhere.speaks(session, actor, session_id)
+    return live_elsewhere.try_again() if is_open else JSONResponse({"over": True})
 
 
 def _on_air(services: ServicesDep, channel: Channel) -> None:

@@ -16,7 +16,7 @@ from core.auth import Actor
 from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from recordings.models import Episode
 from recordings.sound import DELIVERY_MEDIA_TYPE
-from web import i18n, override_form, override_view, uploads
+from web import i18n, override_form, override_lines, override_view, uploads
 from web.deps import ReadSession, Services, ServicesDep, WriteSession, attempt, require
 from web.override_form import OverrideForm, whole
 from web.pages import Nav, render, see_other
@@ -191,7 +191,7 @@ def _one(
         template,
         seen=override_view.see(session, actor, found),
         kinds=override_view.KIND_NAMES,
-        line_states=override_view.LINE_STATES,
+        line_states=override_lines.LINE_STATES,
         error=error,
         values={"count": typed_count},
     )
