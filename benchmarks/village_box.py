@@ -1,4 +1,5 @@
-"""A village player of the product with plays in its memory and no server: for benchmarks."""
+"""A village player of the product for benchmarks: with plays in its memory and no server, or with
+a server that gives it its plays."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile as sf
@@ -25,26 +27,46 @@ from edge.config import Home, Identity
 from edge.manifest import key_id
 from edge.store import Store
 
+if TYPE_CHECKING:
+    from benchmarks.village_server import VillageServer
+
 AREA = "610111001201"
 _NOBODY = "https://127.0.0.1:9"
 _READY_S = 120.0
+PROGRAM = ("-m", "edge")
 
 
 class Box:
     """``python -m edge run``, started beforehand with everything it needs for its plays."""
 
-    def __init__(self, folder: Path, sink: str = "device") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sink: str = "device",
+        *,
+        server: VillageServer | None = None,
+        program: tuple[str, ...] = PROGRAM,
+        settings: str = "",
+    ) -> None:
+        """``settings``: more lines of its settings.toml; ``program``: what is run instead of it."""
+        self._server, self._program = server, program
         self.home = Home(folder)
         self.home.make_folders()
-        self.home.new_key()
-        self.home.settings_file.write_text(f'sink = "{sink}"\n')
+        public_key = self.home.new_key().public_key().public_bytes_raw()
+        self.home.settings_file.write_text(f'sink = "{sink}"\n{settings}')
         self._server_key = Ed25519PrivateKey.generate()
         self._plays: list[dict[str, object]] = []
-        raw = self._server_key.public_key().public_bytes_raw()
-        key = base64.b64encode(raw).decode()
-        identity = Identity(_NOBODY, False, folder.name, AREA, "t", key, "Asia/Shanghai", "", None)
-        self.home.save_enrolment(identity, None)
+        self._clips: set[str] = set()
+        if server is not None:
+            self.home.save_enrolment(server.welcome(public_key), server.ca)
+        else:
+            self.home.save_enrolment(self._known_to_nobody(), None)
         self.process: subprocess.Popen[str] | None = None
+
+    def _known_to_nobody(self) -> Identity:
+        raw = self._server_key.public_key().public_bytes_raw()
+        key, name = base64.b64encode(raw).decode(), self.home.folder.name
+        return Identity(_NOBODY, False, name, AREA, "t", key, "Asia/Shanghai", "", None)
 
     def plan(self, play_id: int, starts_at_s: float, sound: NDArray[np.float64]) -> None:
         """A play of ``sound`` at 48 kHz at that wall second."""
@@ -52,6 +74,11 @@ class Box:
         sf.write(packed, sound, RATE_HZ, format="FLAC", subtype="PCM_16")
         content = packed.getvalue()
         sha256 = hashlib.sha256(content).hexdigest()
+        self._clips.add(sha256)
+        duration_ms = len(sound) * 1000 // RATE_HZ
+        if self._server is not None:
+            self._server.plan(starts_at_s, content, duration_ms)
+            return
         kept = self.home.clips / sha256[:2] / sha256
         kept.parent.mkdir(exist_ok=True)
         kept.write_bytes(content)
@@ -68,14 +95,29 @@ class Box:
                 "clip": {
                     "sha256": sha256,
                     "size_bytes": len(content),
-                    "duration_ms": len(sound) * 1000 // RATE_HZ,
+                    "duration_ms": duration_ms,
                     "media_type": "audio/flac",
                 },
             }
         )
 
     def start(self, env: dict[str, str]) -> None:
-        """Sign the list, run, and wait until every clip is decoded."""
+        """Sign the list where no server does, and run."""
+        if self._server is None:
+            self._remember_plays()
+        command = [*urgent(), sys.executable, *self._program]
+        command += ["run", "--home", str(self.home.folder)]
+        self.process = subprocess.Popen(
+            command,
+            env=self._as_installed(env),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._log: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read_log, daemon=True).start()
+
+    def _remember_plays(self) -> None:
         now = instant(time.time())
         payload = json.dumps(
             {
@@ -95,16 +137,6 @@ class Box:
         store = Store(self.home.database_file)
         store.remember("manifest", json.dumps(envelope))
         store.close()
-        command = [*urgent(), sys.executable, "-m", "edge", "run", "--home", str(self.home.folder)]
-        self.process = subprocess.Popen(
-            command,
-            env=self._as_installed(env),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._log: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read_log, daemon=True).start()
 
     def _as_installed(self, env: dict[str, str]) -> dict[str, str]:
         """With compiled modules, as pip leaves them: compiling takes memory that is never used
@@ -117,7 +149,7 @@ class Box:
 
     def wait_until_ready(self) -> None:
         """Until all clips are decoded. Raises RuntimeError when that takes too long."""
-        wanted = len({str(play["clip"]) for play in self._plays})
+        wanted = len(self._clips)
         lines: list[str] = []
         until_s = time.monotonic() + _READY_S
         while sum("is ready" in line for line in lines) < wanted:
