@@ -2,6 +2,7 @@
 
 One asyncio process, no transactions, no voice detection, no fsync, frames in order of arrival. It
 is what the hotline's dialogs, time stamps and safety are paid on top of. Not for use.
+``python -m benchmarks.calls_bare [KEY]``: KEY, else #, ends a call.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import os
 import re
 import secrets
 import signal
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 from hotline.sip import g711, rtp
 
-_HASH_EVENT = 11
 Address = tuple[str, int]
 
 
@@ -44,7 +45,7 @@ class BareCall(asyncio.DatagramProtocol):
             return
         if packet.payload_type == 8:
             self.sound += g711.decode("PCMA", packet.payload)
-        elif packet.payload[:1] == bytes([_HASH_EVENT]):
+        elif packet.payload[:1] == self.endpoint.last_event:
             self.ended = True
             self.endpoint.end(self)
 
@@ -58,8 +59,9 @@ class BareCall(asyncio.DatagramProtocol):
 class BareEndpoint(asyncio.DatagramProtocol):
     """SIP by regular expressions."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, last_key: str) -> None:
         self.folder = folder
+        self.last_event = bytes([rtp.KEYS.index(last_key)])
         self.calls: dict[str, BareCall] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -113,7 +115,7 @@ def _header(text: str, name: str) -> str:
     return found[1] if found else ""
 
 
-async def serve() -> None:
+async def serve(last_key: str) -> None:
     """Run until SIGTERM on XIANGYIN_SIP_PORT; takes lie in <data_dir>/takes."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
@@ -121,7 +123,7 @@ async def serve() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     address = ("127.0.0.1", int(os.environ["XIANGYIN_SIP_PORT"]))
     _, endpoint = await loop.create_datagram_endpoint(
-        lambda: BareEndpoint(folder), local_addr=address
+        lambda: BareEndpoint(folder, last_key), local_addr=address
     )
     print("READY", flush=True)
     due = loop.time()
@@ -133,4 +135,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(sys.argv[1] if len(sys.argv) > 1 else "#"))

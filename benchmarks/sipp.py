@@ -210,11 +210,12 @@ def _record(at_s: float, packet: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What SIPp reports of its calls."""
+    """What SIPp reports of its calls; ``at_once``: the most it had at the same time."""
 
     exit_code: int
     successful: int
     failed: int
+    at_once: int
     errors: str
 
 
@@ -278,6 +279,7 @@ def finish(process: subprocess.Popen[bytes], folder: Path, name: str, timeout_s:
         exit_code=code,
         successful=_last_count(text, "Successful call"),
         failed=_last_count(text, "Failed call"),
+        at_once=max(map(int, re.findall(r"Peak was (\d+) calls", text)), default=0),
         errors=errors.read_text(errors="replace")[:2000] if errors.exists() else "",
     )
 
