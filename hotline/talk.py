@@ -115,13 +115,16 @@ class Talk:
         wording = self._factory.prompts.consent_version(self._language)
         for action in actions:
             noting.note(self._journal, action, wording)
+        if begins := _begins_at_once(actions):
+            self._record(begins)
         stored = not actions or await self._save()
         if not stored and any(isinstance(action, do.Consent) for action in actions):
             self._journal.withdraw_consent()
             return do.NotStored()
         answer: do.Event | None = None
         for action in actions:
-            answer = await self._answer(action) or answer
+            if action is not begins:
+                answer = await self._answer(action) or answer
         if state.ended:
             return do.TimedOut()
         return answer
@@ -275,3 +278,13 @@ class Talk:
                     self._take_ended()
                 if event is None:
                     break
+
+
+def _begins_at_once(actions: Iterable[do.Action]) -> do.Record | None:
+    """The take that need not wait for the disk, so that the first word after the beep is in it.
+
+    One that begins with the consent itself waits until that is written down.
+    """
+    takes = [action for action in actions if isinstance(action, do.Record)]
+    consents = any(isinstance(action, do.Consent) for action in actions)
+    return takes[0] if takes and not consents else None

@@ -75,6 +75,22 @@ def test_the_consent_is_on_disk_before_the_sound(factory: ConversationFactory) -
     assert seen == ["speech", "key", "key"]
 
 
+def test_a_take_runs_from_the_end_of_the_beep_however_slow_the_disk_is(
+    factory: ConversationFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, runs = talk.Talk._save, []
+
+    async def looks(self: talk.Talk) -> bool:
+        steps = [(step["state"], step["event"]) for step in self._journal.entry.steps]
+        if steps[-1:] == [("record", "prompt ended")]:
+            runs.append(self._recording)
+        return await save(self)
+
+    monkeypatch.setattr(talk.Talk, "_save", looks)
+    hold(factory, FakeCall(REPORT))
+    assert runs == [True]
+
+
 def test_words_spoken_as_consent_are_in_the_take(factory: ConversationFactory) -> None:
     hold(factory, FakeCall([Press("1"), Silence(), Speak(1500), Speak(1000), Press("#")]))
     assert (factory.spool / "call-1" / "take-1.pcm").read_bytes() == voice(1500) + voice(1000)
