@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -192,5 +193,18 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def load() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. SystemExit with a line for people for each setting
+    that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(map(_plain, error.errors()))) from None
+
+
+def _plain(found: ErrorDetails) -> str:
+    """One wrong setting; what was set is not repeated, for it may be a password."""
+    said = found["msg"].removeprefix("Value error, ")
+    if PREFIX in said:
+        return said
+    name = PREFIX + "_".join(map(str, found["loc"])).upper()
+    return f"{name} cannot be used: {said}. Mend it (docs/settings.md tells each) and start again."
