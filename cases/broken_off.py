@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cases import ledger
 from cases.lifecycle import ReportState
 from cases.models import CaseReport, Report, ReportEvent
-from core import outbox
 from core.clock import utc_now
 from transcribe import jobs
 
@@ -39,8 +39,10 @@ def tie(session: Session, longer: Report, broken_id: int) -> None:
     if before == ReportState.RECEIVED and not _is_needed(session, broken):
         broken.state, broken.version = ReportState.DUPLICATE.value, broken.version + 1
         broken.changed_at = utc_now()
-    _note(session, longer, MORE_OF, longer.state, broken.reference_no)
-    _note(session, broken, CAME_AGAIN, before, longer.reference_no)
+    ledger.note(session, None, longer, MORE_OF, longer.state, broken.reference_no)
+    ledger.note(session, None, broken, CAME_AGAIN, before, longer.reference_no)
+    for report in (longer, broken):
+        ledger.tell(session, report)
 
 
 def ties(session: Session, report_id: int) -> list[ReportEvent]:
@@ -56,18 +58,3 @@ def _is_needed(session: Session, broken: Report) -> bool:
     job = jobs.latest(session, "report", broken.id)
     is_awaited = job is not None and job.state in ("queued", "running")
     return broken.urgent or broken.proposed_urgent or is_awaited
-
-
-def _note(session: Session, report: Report, action: str, before: str, reason: str) -> None:
-    session.add(
-        ReportEvent(
-            report_id=report.id,
-            at=utc_now(),
-            action=action,
-            before=before,
-            after=report.state,
-            reason=reason,
-        )
-    )
-    session.flush()
-    outbox.emit(session, "report.changed", report_id=report.id)

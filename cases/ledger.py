@@ -62,18 +62,19 @@ def last(session: Session, report_id: int, actor_id: int, action: str) -> Report
 
 def note(
     session: Session,
-    actor: Actor,
+    actor: Actor | None,
     report: Report,
     action: str,
     before: str,
     reason: str | None = None,
 ) -> None:
-    """Append an event; ``before`` is the state the report came from."""
+    """Append an event; ``before`` is the state the report came from. Without ``actor`` nobody who
+    works here did it."""
     session.add(
         ReportEvent(
             report_id=report.id,
             at=utc_now(),
-            actor_id=actor.id,
+            actor_id=actor.id if actor is not None else None,
             action=action,
             before=before,
             after=report.state,

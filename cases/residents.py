@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import casework, deadlines
+from cases import casework, deadlines, ledger
 from cases.lifecycle import RESIDENT_REOPENS_WITHIN, ReportState
 from cases.models import Case, CaseEvent, CaseReport, Report, ReportEvent, ResidentWord
-from core import outbox, settings
+from core import settings
 from core.clock import utc_now
 
 NOT_SATISFIED = "诉求人不满意"
@@ -78,11 +78,11 @@ def attach(session: Session, said: Report, about: Report, source_key: str) -> No
     said.village_code = said.village_code or about.village_code
     for case in _cases(session, about.id):
         session.add(CaseReport(case_id=case.id, report_id=said.id))
-    _note(session, said, FOLLOWS, said.state, about.reference_no)
+    ledger.note(session, None, said, FOLLOWS, said.state, about.reference_no)
     word = session.get(ResidentWord, source_key)
     if word is not None:
         word.said_report_id = said.id
-    outbox.emit(session, "report.changed", report_id=said.id)
+    ledger.tell(session, said)
 
 
 def _act(session: Session, report: Report) -> Outcome:
@@ -92,13 +92,13 @@ def _act(session: Session, report: Report) -> Outcome:
     if report.state == ReportState.REJECTED:
         report.state, report.version = ReportState.UNDER_REVIEW.value, report.version + 1
         report.changed_at = utc_now()
-        _note(session, report, "appeal", ReportState.REJECTED.value, NOT_SATISFIED)
-        outbox.emit(session, "report.changed", report_id=report.id)
+        ledger.note(session, None, report, "appeal", ReportState.REJECTED.value, NOT_SATISFIED)
+        ledger.tell(session, report)
         return Outcome.APPEALED
     if session.scalar(_resident_events(ReportEvent, ReportEvent.report_id == report.id)):
         return Outcome.REPEATED
-    _note(session, report, casework.REMINDER, report.state, REMINDED)
-    outbox.emit(session, "report.changed", report_id=report.id)
+    ledger.note(session, None, report, casework.REMINDER, report.state, REMINDED)
+    ledger.tell(session, report)
     return Outcome.REMINDED
 
 
@@ -155,17 +155,3 @@ def _follows(report_id: int) -> sa.Select[int]:
     return sa.select(ReportEvent.id).where(
         ReportEvent.report_id == report_id, ReportEvent.action == FOLLOWS
     )
-
-
-def _note(session: Session, report: Report, action: str, before: str, reason: str) -> None:
-    session.add(
-        ReportEvent(
-            report_id=report.id,
-            at=utc_now(),
-            action=action,
-            before=before,
-            after=report.state,
-            reason=reason,
-        )
-    )
-    session.flush()

@@ -326,9 +326,8 @@ def test_the_card_is_used_where_there_is_one(
     assert choose(tmp_path, wish, monkeypatch, make()) == kind
 
 
-def test_a_card_that_was_demanded_and_is_missing_lets_nothing_sound_until_it_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def no_card_yet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A machine without a card; what is put into the list is plugged in."""
     cards: list[str] = []
 
     def query(kind: str | None = None) -> dict[str, str]:
@@ -337,6 +336,13 @@ def test_a_card_that_was_demanded_and_is_missing_lets_nothing_sound_until_it_com
         return {"name": cards[0]}
 
     monkeypatch.setitem(sys.modules, "sounddevice", portaudio(query_devices=query))
+    return cards
+
+
+def test_a_card_that_was_demanded_and_is_missing_lets_nothing_sound_until_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = no_card_yet(monkeypatch)
     home = Home(tmp_path)
     home.make_folders()
     sink = device.choose(home, Settings(sink="device"), CLOCK)
@@ -373,14 +379,7 @@ def test_a_card_that_was_away_for_a_moment_goes_on_where_the_clip_is_by_the_cloc
 def test_a_card_that_comes_later_is_used_from_the_next_play_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cards: list[str] = []
-
-    def query(kind: str | None = None) -> dict[str, str]:
-        if not cards:
-            raise PortAudioError("no default output device")
-        return {"name": cards[0]}
-
-    monkeypatch.setitem(sys.modules, "sounddevice", portaudio(query_devices=query))
+    cards = no_card_yet(monkeypatch)
     home = Home(tmp_path)
     home.make_folders()
     sink = device.choose(home, Settings(), CLOCK)
