@@ -148,8 +148,14 @@ class Incoming:
 
     def _turned_away(self, request: Any, account: str) -> None:
         """Whoever may call here and could not get through is to be phoned back."""
-        parties = {"caller": account or claimed(request), "called": _called(request)}
-        message: Message = {"type": "turned_away", **parties}
+        self._remember(account or claimed(request), _called(request))
+
+    def never_answered(self, invite: Message) -> None:
+        """Telephony went with this call before it had answered it."""
+        self._remember(str(invite["caller"]), str(invite["called"]))
+
+    def _remember(self, caller: str, called: str) -> None:
+        message: Message = {"type": "turned_away", "caller": caller, "called": called}
         if message not in self._missed:  # who tries again and again pushes nobody out
             self._missed.append(message)
         self.tell_missed()

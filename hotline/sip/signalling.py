@@ -247,6 +247,8 @@ class Signalling:
 
     def _telephony_gone(self) -> None:
         for leg in list(self._legs.values()):
+            if leg.invite is not None and not leg.answered:
+                self._incoming.never_answered(leg.invite)
             self._end(leg, "telephony gone", 503, "Service Unavailable")
 
     def _end(self, leg: Leg, cause: str, code: int = 480, reason: str = "Unavailable") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.hotline_sip.test_digest import URI
 FILTER = ROOT / "deploy" / "fail2ban" / "filter.d" / "xiangyin.conf"
 INVITE = b"INVITE sip:hotline@here SIP/2.0\r\nTo: <sip:hotline@here>\r\n\r\n"
 BYE = b"BYE sip:hotline@here SIP/2.0\r\nTo: <sip:hotline@here>;tag=1\r\n\r\n"
+BUSY_CALLER = "127.0.0.8"
+"""Calls in the test of the rate alone: calls that telephony died with count too."""
 
 
 def gate(*, accounts: bool = False, calls_per_minute: int = 60, peers: str = "") -> Gate:
@@ -94,7 +97,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
     """A hotline for 127.0.0.9 and two calls a minute; everybody else needs a password."""
     made = Hotline(tmp_path_factory.mktemp("guarded"))
     made.environment |= {
-        "XIANGYIN_SIP_ACL": "127.0.0.9",
+        "XIANGYIN_SIP_ACL": f"127.0.0.9,{BUSY_CALLER}",
         "XIANGYIN_SIP_ACCOUNTS": "601:correct horse",
         "XIANGYIN_SIP_CALLS_PER_MINUTE": "2",
     }
@@ -126,10 +129,33 @@ def missed(hotline: Hotline) -> list[str]:
     return sorted(path.name.removeprefix("refused-") for path in notes)
 
 
+def without_telephony(hotline: Hotline) -> None:
+    """Kill telephony; signalling knows when this returns."""
+
+    def times_gone() -> int:
+        return hotline.log("signalling").count("telephony is gone")
+
+    before = times_gone()
+    hotline.kill("telephony")
+    wait_until(lambda: times_gone() > before, explain=hotline.logs)
+
+
+@pytest.mark.slow
+def test_who_calls_while_telephony_dies_is_told_of_when_it_is_back(guarded: Hotline) -> None:
+    guarded.processes["telephony"].send_signal(signal.SIGSTOP)  # it hears of the call no more
+    caller = RawCaller(guarded.address, "127.0.0.9")
+    caller.send(caller.message("INVITE", 1, offer(), sender="sip:13712345678@here"))
+    assert caller.hear("SIP/2.0 100", 20)
+    guarded.kill("telephony")
+    assert caller.hear("SIP/2.0 503", 20)
+    caller.close()
+    guarded.start("telephony")
+    wait_until(lambda: missed(guarded) == ["13712345678"], explain=guarded.logs)
+
+
 @pytest.mark.slow
 def test_who_calls_while_telephony_is_away_is_told_of_when_it_is_back(guarded: Hotline) -> None:
-    guarded.kill("telephony")
-    wait_until(lambda: "telephony is gone" in guarded.log("signalling"))
+    without_telephony(guarded)
     caller = RawCaller(guarded.address, "127.0.0.9")
     status = caller.status(caller.message("INVITE", 1, offer(), sender="sip:13912345678@here"))
     caller.close()
@@ -143,8 +169,7 @@ def test_who_calls_while_telephony_is_away_is_told_of_when_it_is_back(guarded: H
 
 @pytest.mark.slow
 def test_who_tries_again_and_again_pushes_nobody_out(guarded: Hotline) -> None:
-    guarded.kill("telephony")
-    wait_until(lambda: "telephony is gone" in guarded.log("signalling"))
+    without_telephony(guarded)
     for number in ["13912345678"] + ["13987654321"] * (MISSED_AT_MOST + 5):
         caller = RawCaller(guarded.address, "127.0.0.9")
         caller.status(caller.message("INVITE", 1, offer(), sender=f"sip:{number}@here"))
@@ -175,14 +200,14 @@ def test_the_rate_is_kept_and_told(guarded: Hotline) -> None:
     sender = "sip:13912345678@here"
     answers = []
     for _ in range(3):
-        caller = RawCaller(guarded.address, "127.0.0.9")
+        caller = RawCaller(guarded.address, BUSY_CALLER)
         answers.append(caller.status(caller.message("INVITE", 1, offer(), sender=sender)))
         last = caller.last
         caller.close()
     assert answers == [200, 200, 486]
     assert "retry-after: " in last.lower()
     [line] = refused(guarded, "rate")
-    assert (line["source"], line["code"]) == ("127.0.0.9", 486)
+    assert (line["source"], line["code"]) == (BUSY_CALLER, 486)
     wait_until(lambda: missed(guarded) == ["13912345678"])
     assert "13912345678" not in guarded.log("signalling")
 
