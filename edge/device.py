@@ -241,7 +241,7 @@ def choose(home: Home, settings: Settings, clock: Clock, crystals: Crystals | No
         return files
 
     def without(error: Exception) -> Sink:
-        log.warning("no sound card (%s): looking again at each play", error)
+        log.warning("no sound card: %s", error)
         return NoCard(error) if settings.sink == "device" else files
 
     try:
