@@ -54,7 +54,6 @@ def test_two_boxes_from_one_copied_folder_are_found_by_their_reports_and_their_r
     home = joined(services, town, url, tmp_path / "box")
     copy = Home(tmp_path / "copy")
     shutil.copytree(home.folder, copy.folder)
-    play_id = plan_play(services, town, datetime.now(UTC) + timedelta(seconds=25))
 
     def seen(kind: str) -> list[str | None]:
         with services.database.read() as session:
@@ -65,6 +64,7 @@ def test_two_boxes_from_one_copied_folder_are_found_by_their_reports_and_their_r
     start_box(copy).ready()
     wait_for(lambda: seen("cloned"), 60, "the flag")
     assert seen("cloned") == ["boots"]
+    play_id = plan_play(services, town, datetime.now(UTC) + timedelta(seconds=25))
 
     def receipts() -> int:
         with services.database.read() as session:

@@ -19,6 +19,9 @@ from core.sealed import Sealer
 from core.settings import Settings
 from hotline.importer import Importer
 from hotline.journal import spool_of
+from hotline.limits import SPEECH_NEEDED_MS
+from hotline.models import CallRecord
+from hotline.sip.voice import speech_ms
 from tests.hotline_sip.conftest import Hotline, voice, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.real("sipp")]
@@ -106,13 +109,21 @@ def test_a_power_cut_takes_a_second_of_each_of_twenty_voices(
     recording.start_all()
     importer = Importer(database, store, sealer, config)
     wait_until(lambda: importer.run_once() >= 0 and not any(spool_of(config).iterdir()), 30)
+    worth = {
+        call_id: kept.tobytes()
+        for call_id, kept in left.items()
+        if speech_ms(kept.tobytes()) >= SPEECH_NEEDED_MS
+    }
     with database.read() as session:
         reports = session.scalars(sa.select(Report)).all()
-    assert len(reports) == CALLS
-    assert {report.cut_off for report in reports} == {True}
+        records = session.scalars(sa.select(CallRecord)).all()
+    assert {record.call_id for record in records} == set(left)
+    assert {record.call_id for record in records if record.report_id is not None} == set(worth)
+    assert {record.call_id for record in records if record.needs_call_back} == set(left)
+    assert {report.cut_off for report in reports} <= {True}
     arrived = set()
     for report in reports:
         assert report.audio_sha256 is not None
         with wave.open(str(store.existing_path(report.audio_sha256))) as sound:
             arrived.add(sound.readframes(sound.getnframes()))
-    assert arrived == {kept.tobytes() for kept in left.values()}
+    assert arrived == set(worth.values())
