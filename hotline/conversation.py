@@ -109,9 +109,14 @@ class ConversationFactory:
     def turned_away(self, caller: str, called: str) -> None:
         """A call found the hotline full: leave a call-back for it. Returns at once."""
         if self._turned_away.admits(caller):
-            task = asyncio.create_task(asyncio.to_thread(self._turned_away.write, caller, called))
+            entry = self._turned_away.entry(caller, called)
+            task = asyncio.create_task(self._write_turned_away(entry))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
+
+    async def _write_turned_away(self, entry: Entry) -> None:
+        if not await asyncio.to_thread(self._turned_away.write, entry):
+            self.unwritten.keep(entry)
 
     async def _apologise(self, call: Call) -> None:
         """Say it, and remember whom it was said to: the disk may have room later."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import structlog
 
 from core import bell, phone_numbers
+from core.clock import utc_now
 from core.sealed import Sealer
-from hotline.journal import BELL, Journal
+from hotline.journal import BELL, Entry, Journal, opened
 from hotline.sip.bucket import Buckets
 
 PER_MINUTE = 30
@@ -39,17 +40,18 @@ class TurnedAway:
         """Whether this one is written: the same number once a minute, all together a few."""
         return self._callers.take(phone_numbers.normal(caller)) and self._all.take("")
 
-    def write(self, caller: str, called: str) -> None:
-        """Leave the entry of a call that is over. What the disk refuses stands in the log."""
-        call_id = f"busy-{uuid.uuid4().hex}"
+    def entry(self, caller: str, called: str) -> Entry:
+        """What stands of such a call: who it was, and that it is over."""
+        entry = opened(self._sealer, f"busy-{uuid.uuid4().hex}", caller, called)
+        entry.ended_at, entry.end_cause, entry.finished = utc_now().isoformat(), CAUSE, True
+        return entry
+
+    def write(self, entry: Entry) -> bool:
+        """Leave the entry in the spool; False when the disk refuses it."""
         try:
-            journal = Journal.begin(self._spool, self._sealer, call_id, caller, called)
-            try:
-                journal.finish(CAUSE)
-                journal.save()
-            finally:
-                journal.close()
+            Journal.create(self._spool, entry).close()
         except OSError as error:
-            log.error("a refused call is not written down", error=str(error))
-            return
+            log.error("a refused call is not written down yet", error=str(error))
+            return False
         bell.ring(BELL)
+        return True

@@ -1,7 +1,7 @@
 """Callers whom a full disk kept out of the journal: remembered until there is room for them.
 
 In memory alone, their numbers sealed: a clean stop writes what it can, a killed process forgets
-them. They heard an apology; what is written makes a call-back of it.
+them. They heard an apology or the busy tone; what is written makes a call-back of it.
 """
 
 from __future__ import annotations

@@ -80,12 +80,23 @@ def test_a_flood_of_numbers_leaves_so_many_a_minute(sealer: Sealer, spool: Path)
     assert (admitted, later) == (PER_MINUTE, PER_MINUTE)
 
 
-def test_a_full_disk_breaks_nothing(
-    factory: ConversationFactory, spool: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_whom_a_full_disk_refused_is_phoned_back_when_it_has_room(
+    factory: ConversationFactory,
+    importer: Importer,
+    database: Database,
+    spool: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_args: object, **_more: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("hotline.journal.write_durably", full)
-    ring(factory, "13912345678")
-    assert not [path for path in spool.iterdir() if path.name[0] != "."]
+    with monkeypatch.context() as patch:
+        patch.setattr("hotline.journal.write_durably", full)
+        ring(factory, "13912345678")
+    assert list(spool.iterdir()) == []
+    factory.unwritten.write()
+    assert importer.run_once() == 1
+    with database.read() as session:
+        [task] = session.scalars(sa.select(CallBack))
+        [call] = session.scalars(sa.select(CallRecord))
+    assert (task.reason, call.end_cause, call.call_back_id) == ("missed", "busy", task.id)
