@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-StopReason = Literal["stopped", "silence", "limit", "hangup", "network", "disk"]
+StopReason = Literal["stopped", "silence", "limit", "hangup", "network", "disk", "unfetched"]
 
 
 @dataclass(frozen=True)

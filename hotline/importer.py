@@ -116,7 +116,8 @@ class Importer:
                 raise Damaged("the entry belongs to another call")
         except (Damaged, FileNotFoundError, UnicodeDecodeError) as error:
             return self._take_damaged(folder, str(error))
-        if not entry.finished and (_still_growing(folder) or self._is_at_asterisk(folder)):
+        grows = not entry.finished and _still_growing(folder)
+        if grows or self._is_at_asterisk(folder):
             return False
         self._store_call(folder, entry)
         return self._remove(folder, entry.call_id)

@@ -33,7 +33,10 @@ TAKE_END_S = 10.0
 
 
 class AsteriskCall:
-    """One channel. ``recordings``: folder of Asterisk's that we can read, or None."""
+    """One channel. ``recordings``: folder of Asterisk's that we can read, or None.
+
+    ``left_sound``: not all of it could be fetched. ``stays``: Asterisk did not end it.
+    """
 
     streams = False
     """ARI hands no sound out while it is spoken (but to a media server of its own)."""
@@ -45,11 +48,11 @@ class AsteriskCall:
         self.channel = channel
         self.call_id = OVER_ASTERISK + re.sub(r"[^A-Za-z0-9]", "-", channel)[:40]
         self.caller, self.called = caller, called
-        self.cause = 0
+        self.cause = self._token = 0
+        self.left_sound = self.stays = False
         self._ari, self._shelf, self._recordings = ari, shelf, recordings
         self._events: asyncio.Queue[CallEvent] = asyncio.Queue()
         self._orders: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._token = 0
         self._playing: dict[str, int] = {}
         self._last_of: dict[int, str] = {}
         self._taking: Taking | None = None
@@ -106,10 +109,18 @@ class AsteriskCall:
     # What the dialogue asks for
 
     async def answer(self) -> None:
-        try:
-            await self._ari.order("POST", "channels", self.channel, "answer")
-        except (ChannelGone, Trouble):
+        if not await self._carried_out("POST", "answer"):
             self.gone("cancel")
+
+    async def _carried_out(self, method: str, *what: str) -> bool:
+        try:
+            await self._ari.order(method, *self._path(*what))
+        except ChannelGone:
+            return False
+        except Trouble:
+            self.stays = True
+            return False
+        return True
 
     async def next_event(self, timeout_s: float | None) -> CallEvent | None:
         try:
@@ -138,8 +149,7 @@ class AsteriskCall:
             return  # silenced before it began
         try:
             media = await asyncio.to_thread(lambda: [self._shelf.uri(sound) for sound in part])
-            order = ("channels", self.channel, "play", name)
-            await self._ari.order("POST", *order, body={"media": media})
+            await self._ari.order("POST", *self._path("play", name), body={"media": media})
         except (ChannelGone, Trouble, OSError) as error:
             log.warning("a sound cannot be played", call_id=self.call_id, why=str(error)[:200])
             self.played(name)
@@ -155,12 +165,12 @@ class AsteriskCall:
         self._detect_speech()
 
     def forget(self) -> None:
-        self._speech_told = True
-        self._order(lambda: self._set("TALK_DETECT(remove)"))
+        self._detect_speech(False)
 
-    def _detect_speech(self) -> None:
-        self._speech_told = False
-        self._order(lambda: self._set("TALK_DETECT(set)"))
+    def _detect_speech(self, wanted: bool = True) -> None:
+        self._speech_told = not wanted
+        asking = {"variable": f"TALK_DETECT({'set' if wanted else 'remove'})", "value": ""}
+        self._order(partial(self._quietly, "POST", *self._path("variable"), **asking))
 
     def record(
         self, take: Path, *, limit_s: float, silence_s: float, keep_heard: bool = False
@@ -182,7 +192,7 @@ class AsteriskCall:
 
     async def _record(self, name: str, asking: dict[str, str | int]) -> None:
         try:
-            await self._ari.order("POST", "channels", self.channel, "record", params=asking)
+            await self._ari.order("POST", *self._path("record"), params=asking)
         except (ChannelGone, Trouble) as error:
             self.recorded(name, str(error))
 
@@ -199,6 +209,7 @@ class AsteriskCall:
     async def _await_take(self, taken: Taking, over: asyncio.Future[str]) -> None:
         failed = await over
         stopped = await taken.finish(failed)
+        self.left_sound |= taken.is_left
         if self._taking is taken:
             self._taking = self._take_over = None
         self._events.put_nowait(stopped)
@@ -222,8 +233,7 @@ class AsteriskCall:
             if self._taking is not None:
                 self._taking.stopping("stopped")
             await self._take_finished()
-            with contextlib.suppress(ChannelGone, Trouble):
-                await self._ari.order("DELETE", "channels", self.channel)
+            await self._carried_out("DELETE")
             self.gone(cause)
         await self._over.wait()
 
@@ -265,8 +275,6 @@ class AsteriskCall:
         if bridge:
             self._order(lambda: self._quietly("DELETE", "bridges", bridge))
 
-    # Orders, one after the other
-
     def _order(self, order: Callable[[], Awaitable[None]]) -> None:
         self._orders.put_nowait(order)
 
@@ -278,14 +286,12 @@ class AsteriskCall:
             except (ChannelGone, Trouble) as error:
                 log.warning("an order failed", call_id=self.call_id, why=str(error)[:200])
 
-    async def _quietly(self, method: str, *path: str) -> None:
-        with contextlib.suppress(ChannelGone):
-            await self._ari.order(method, *path)
+    def _path(self, *what: str) -> tuple[str, ...]:
+        return ("channels", self.channel, *what)
 
-    async def _set(self, name: str) -> None:
+    async def _quietly(self, method: str, *path: str, **params: str | int) -> None:
         with contextlib.suppress(ChannelGone):
-            path = ("channels", self.channel, "variable")
-            await self._ari.order("POST", *path, params={"variable": name, "value": ""})
+            await self._ari.order(method, *path, params=params or None)
 
 
 def _tell(answer: asyncio.Future[bool] | None, value: bool) -> None:

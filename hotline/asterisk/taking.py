@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import struct
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ PREFIX = "xiangyin-"
 EVERY_S = 1.0
 WAV_HEADER_BYTES = 44
 FETCH_TRIES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+_UNFINISHED_WAV = re.compile(rb"RIFF.{4}WAVEfmt \x10\0\0\0(.{16})data.{4}", re.DOTALL)
 _ENDED_BY_LENGTH = 0.5
 """A take this close (s) to its limit was ended by it."""
 
@@ -36,7 +39,8 @@ class Taking:
     """A take that grows at Asterisk. ``recordings``: its folder, when this machine can read it.
 
     While the folder is read, each second of sound is copied and fsynced; without it the ``.part``
-    is touched each second, so that the importer leaves the call alone.
+    is touched each second, so that the importer leaves the call alone. ``is_left``: the ``.part``
+    waits for what Asterisk could not hand over at the end.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Taking:
         self._limit_s = limit_s
         self._source = recordings / f"{name}.wav" if recordings else None
         self._part = take.with_name(take.name + ".part")
+        self.is_left = False
         self._copied = 0
         self._stopped: StopReason | None = None
         self._trouble: Trouble | OSError | None = None
@@ -62,15 +67,17 @@ class Taking:
     async def finish(self, failed: str, *, can_wait: bool = False) -> RecordingStopped:
         """Fetch it, make it durable under its final name, and take it away from Asterisk.
 
-        ``can_wait``: raise Trouble or OSError and leave the ``.part`` when Asterisk may still have
-        it; else what there is gets the name.
+        When Asterisk may still have it the ``.part`` is left, and ``is_left`` (or, with
+        ``can_wait``, Trouble or OSError) says so; else what there is gets the name.
         """
         self._watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watch
         pcm = await self._fetched(FETCH_TRIES_S[:1] if failed else FETCH_TRIES_S)
-        if can_wait and self._trouble is not None:
-            raise self._trouble
+        if self._trouble is not None:
+            if can_wait:
+                raise self._trouble
+            return await self._left()
         if pcm is None and self._copied:
             log.error("a recording could not be fetched; what was copied is kept", take=self.name)
         with contextlib.suppress(OSError):
@@ -81,11 +88,14 @@ class Taking:
         if pcm is not None and kept == pcm:
             with contextlib.suppress(ChannelGone, Trouble):
                 await self._ari.order("DELETE", "recordings", "stored", self.name)
-        duration_ms = len(kept) // 2 * 1000 // RATE_HZ
-        spoken_ms = await asyncio.to_thread(speech_ms, kept)
         bad = pcm is None or kept != pcm
-        reason: StopReason = "disk" if bad else self._reason(duration_ms)
-        return RecordingStopped(reason, duration_ms, min(spoken_ms, duration_ms))
+        return await _told("disk" if bad else self._reason(_ms(kept)), kept)
+
+    async def _left(self) -> RecordingStopped:
+        self.is_left = True
+        log.error("a recording is fetched later", take=self.name, copied_bytes=self._copied)
+        reason = self._stopped if self._stopped in ("hangup", "network") else None
+        return await _told(reason or "unfetched", await asyncio.to_thread(_read, self._part))
 
     def _reason(self, duration_ms: int) -> StopReason:
         if self._stopped is not None:
@@ -136,7 +146,33 @@ class Taking:
         return len(data)
 
 
+async def _told(reason: StopReason, kept: bytes) -> RecordingStopped:
+    spoken_ms = await asyncio.to_thread(speech_ms, kept)
+    return RecordingStopped(reason, _ms(kept), min(spoken_ms, _ms(kept)))
+
+
+def _ms(pcm: bytes) -> int:
+    return len(pcm) // 2 * 1000 // RATE_HZ
+
+
 def _samples(wav: Path) -> bytes:
+    """Raises wave.Error or EOFError for anything but 8 kHz, mono, 16 bit."""
+    return _unfinished(wav) or _finished(wav)
+
+
+def _unfinished(wav: Path) -> bytes:
+    """The sound of a file whose writer died: Asterisk writes the lengths when it closes it."""
+    with wav.open("rb") as opened:
+        head = _UNFINISHED_WAV.fullmatch(opened.read(WAV_HEADER_BYTES))
+        if head is None or struct.unpack("<HHI", head[1][:8]) != (1, 1, RATE_HZ):
+            return b""
+        if head[0][-4:] != bytes(4) or head[1][-2:] != b"\x10\0":
+            return b""
+        sound = opened.read()
+    return sound[: len(sound) - len(sound) % 2]
+
+
+def _finished(wav: Path) -> bytes:
     with wave.open(str(wav), "rb") as opened:
         shape = (opened.getframerate(), opened.getnchannels(), opened.getsampwidth())
         if shape != (RATE_HZ, 1, 2):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import uuid
 from collections.abc import Callable, Coroutine
@@ -44,6 +45,7 @@ ANSWER_S = 2.0
 """How long after Asterisk's own limit the answer to a dialling may come."""
 STOP_S = 5.0
 RESCUE_AGAIN_S = 30.0
+LET_GO_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _NUMBER = re.compile(r"\+?[0-9]{2,20}")
 
 
@@ -59,7 +61,7 @@ class AsteriskTelephony:
         self._ringing: dict[str, asyncio.Future[AsteriskCall | Undialled]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._rescuing: asyncio.Task[None] | None = None
-        self._is_rescued = False
+        self._to_rescue, self._rescued = 1, 0
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until cancelled, then end every call so that its recording is complete."""
@@ -131,8 +133,7 @@ class AsteriskTelephony:
         for channel in held - set(self._calls) - set(self._ringing):
             log.warning("a call of a process that died is ended", channel=channel)
             self._start(self._refuse(channel, "normal"))
-        if not self._is_rescued and (self._rescuing is None or self._rescuing.done()):
-            self._rescuing = self._start(self._rescue())
+        self._go_on_rescuing()
         try:
             there = {str(each["id"]) for each in await self._ari.order("GET", "channels") or []}
         except (ChannelGone, Trouble) as error:
@@ -141,12 +142,16 @@ class AsteriskTelephony:
         for channel in set(self._calls) - there:
             self._gone(channel, 0)
 
+    def _go_on_rescuing(self) -> None:
+        if self._rescuing is None or self._rescuing.done():
+            self._rescuing = self._start(self._rescue())
+
     async def _rescue(self) -> None:
         """Beside the calls: a recording that is not there is waited for."""
-        while not self._is_rescued:
+        while self._rescued < (asked := self._to_rescue):
             try:
                 await recovery.rescue(self._ari, self._settings)
-                self._is_rescued = True
+                self._rescued = asked
             except (Trouble, OSError) as error:
                 log.warning("recordings of an earlier process wait", why=str(error)[:200])
                 await asyncio.sleep(RESCUE_AGAIN_S)
@@ -203,11 +208,31 @@ class AsteriskTelephony:
             log.exception("a conversation failed", call_id=call.call_id)
         finally:
             await call.hang_up("done")
-            self._calls.pop(call.channel, None)
+            self._forget(call)
 
     async def _forget_when_over(self, call: AsteriskCall) -> None:
         await call.over()
+        self._forget(call)
+
+    def _forget(self, call: AsteriskCall) -> None:
         self._calls.pop(call.channel, None)
+        if call.stays:
+            self._start(self._let_go(call.channel))
+        if call.left_sound:
+            self._to_rescue += 1
+            self._go_on_rescuing()
+
+    async def _let_go(self, channel: str) -> None:
+        """Nobody stays on a line that nobody leads."""
+        for wait_s in itertools.chain(LET_GO_AGAIN_S, itertools.repeat(LET_GO_AGAIN_S[-1])):
+            try:
+                await self._ari.order("DELETE", "channels", channel)
+                return
+            except ChannelGone:
+                return
+            except Trouble as error:
+                log.warning("a call cannot be ended yet", channel=channel, why=str(error)[:200])
+                await asyncio.sleep(wait_s)
 
     # What conversations and orders ask for
 

@@ -76,8 +76,12 @@ def accounts(settings: Settings) -> dict[str, str]:
 
 
 def _check_trunk(settings: Settings) -> None:
+    if settings.trunk_number and not _NUMBER.fullmatch(settings.trunk_number):
+        raise _wrong("trunk_number", N_("%(setting)s: digits only, with or without a + before."))
     if not settings.trunk_host:
-        for name in ("trunk_user", "trunk_password", "trunk_number"):
+        # An Asterisk has the trunk itself, and shows our number to people it calls.
+        number = () if settings.telephony == "asterisk" else ("trunk_number",)
+        for name in ("trunk_user", "trunk_password", *number):
             if getattr(settings, name):
                 raise _wrong(
                     name, N_("%(setting)s is set, but no trunk: set XIANGYIN_TRUNK_HOST as well.")
@@ -92,8 +96,6 @@ def _check_trunk(settings: Settings) -> None:
     if bool(settings.trunk_user) != bool(settings.trunk_password):
         missing = "trunk_password" if settings.trunk_user else "trunk_user"
         raise _wrong(missing, N_("%(setting)s is missing: a trunk account has both or neither."))
-    if settings.trunk_number and not _NUMBER.fullmatch(settings.trunk_number):
-        raise _wrong("trunk_number", N_("%(setting)s: digits only, with or without a + before."))
 
 
 def callers(settings: Settings) -> Networks:

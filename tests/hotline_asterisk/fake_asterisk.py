@@ -53,7 +53,10 @@ class Channel:
 
 
 class FakeAsterisk:
-    """``channels``, ``stored`` (name -> WAV), ``orders`` ("POST channels/1/answer", …)."""
+    """``channels``, ``stored`` (name -> WAV), ``orders`` ("POST channels/1/answer", …).
+
+    ``broken_orders``: of such an order, so many are answered 500 and not carried out.
+    """
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
@@ -68,6 +71,7 @@ class FakeAsterisk:
         self.refuse_recording = False
         self.refuse_joins_with: int | None = None
         self.broken_fetches = 0
+        self.broken_orders: dict[str, int] = {}
         self._lines: set[WebSocket] = set()
         self._ending = threading.Lock()
         self._answers_joins = threading.Event()
@@ -197,7 +201,11 @@ class FakeAsterisk:
             if len(body) > 4096:
                 return JSONResponse({"message": "Request body too large"}, 413)
             asked |= json.loads(body)
-        self.orders.append(f"{request.method} {path}")
+        order = f"{request.method} {path}"
+        self.orders.append(order)
+        if self.broken_orders.get(order, 0):
+            self.broken_orders[order] -= 1
+            return JSONResponse({"message": "Internal Server Error"}, 500)
         found = await asyncio.to_thread(self._carry_out, request.method, path.split("/"), asked)
         if isinstance(found, bytes):
             return Response(found, media_type="audio/x-wav")

@@ -109,6 +109,16 @@ def test_what_signalling_cannot_work_with_is_named(changes: dict[str, Any], fiel
     assert "long enough" not in raised.value.text
 
 
+def test_over_an_asterisk_the_number_people_see_needs_no_trunk_of_ours() -> None:
+    access.check(Settings(telephony="asterisk", trunk_number="05716660000"))
+
+
+def test_over_an_asterisk_too_the_number_people_see_has_digits_only() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        access.check(Settings(telephony="asterisk", trunk_number="0571-666"))
+    assert raised.value.field == "XIANGYIN_TRUNK_NUMBER"
+
+
 def test_phones_and_trunk_may_be_set() -> None:
     config = Settings(
         sip_accounts=" 601:a:b:c de f, door.1:long enough,", sip_host="0.0.0.0", **TRUNK
