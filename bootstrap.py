@@ -37,6 +37,7 @@ COUNTERPARTS = {  # program -> Debian package
     "ip": "iproute2",
     "certutil": "libnss3-tools",
     "openssl": "openssl",
+    "curl": "curl",
     "fstcompose": "libfst-tools",
     "fail2ban-regex": "fail2ban",
     "dovecot": "dovecot-imapd",

@@ -1,10 +1,10 @@
 """Starts everything in order, watches it, stops it in reverse.
 
-python server.py                start with an empty town
-python server.py --demo         start the demo town (what ``make run`` does)
-python server.py token LOGIN    print a new API token for a person
-python server.py restored       say that the database came back from a backup
-python server.py web            the web process alone (started by the above)
+.venv/bin/python server.py                start with an empty town
+.venv/bin/python server.py --demo         start the demo town (what ``make run`` does)
+.venv/bin/python server.py token LOGIN    print a new API token for a person
+.venv/bin/python server.py restored       say that the database came back from a backup
+.venv/bin/python server.py web            the web process alone (started by the above)
 """
 
 from __future__ import annotations
@@ -274,7 +274,9 @@ def main() -> int:
     os.chdir(ROOT)
     # One small sum gains nothing from threads, and waiting threads take a core from the decoders.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", choices=("web", "token", "restored"))
     parser.add_argument("login", nargs="?")
     parser.add_argument("--demo", action="store_true", help="start the demo town")

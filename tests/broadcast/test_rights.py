@@ -1,11 +1,15 @@
 """What a player may hear and say: the same with our own broker and with Mosquitto.
 
-Mosquitto runs by docs/another-broker.md, with a certificate of an authority of the test's own.
+Mosquitto runs by docs/another-broker.md, with a certificate of an authority of the test's own; as
+root it gives its rights up and reads what the page's own commands copied for it.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,29 +52,64 @@ def running(
             yield Running(Settings(data_dir=folder), port, None, lambda: None)
         return
     counterparts.require("mosquitto")
-    authority = Authority(folder / "authority")
+    etc = Path(tempfile.mkdtemp())
+    etc.chmod(0o755)  # Mosquitto's own user comes in
+    authority = Authority(etc / "certs")
     url = f"{SERVER_URL}:{port}"
     settings = Settings(data_dir=folder, mqtt_url=url, mqtt_ca=authority.ca)
     for name in ("passwd", "acl"):
-        (settings.folder("broker") / f"mosquitto.{name}").touch()
-    configuration = folder / "mosquitto.conf"
-    configuration.write_text(documented(settings, port, authority))
+        (settings.folder("broker") / f"mosquitto.{name}").touch(mode=0o600)
+    here = Documented(settings, etc, authority, port)
+    here.copy_accounts()
+    configuration = etc / "mosquitto.conf"
+    configuration.write_text(here.configuration())
     with mosquitto_by(configuration, port) as process:
-        yield Running(settings, port, authority.ca, lambda: process.send_signal(1))
+
+        def read_accounts() -> None:
+            here.copy_accounts()
+            process.send_signal(1)
+
+        yield Running(settings, port, authority.ca, read_accounts)
 
 
-def documented(settings: Settings, port: int, authority: Authority) -> str:
-    """The page's configuration, with the places of this machine."""
-    page = (ROOT / "docs" / "another-broker.md").read_text()
-    found = re.search(r"```\n(listener .*?)```", page, re.DOTALL)
-    assert found is not None
-    places = {
-        "listener 8883": f"user root\nlistener {port} 127.0.0.1",
-        "/etc/mosquitto/certs/broker.pem": str(authority.cert),
-        "/etc/mosquitto/certs/broker.key": str(authority.key),
-        "/opt/xiangyin/var/broker": str(settings.folder("broker")),
-    }
-    text = found[1]
+@dataclass(frozen=True)
+class Documented:
+    """Mosquitto's side as the page has it, with the places of this machine."""
+
+    settings: Settings
+    etc: Path
+    authority: Authority
+    port: int
+
+    def configuration(self) -> str:
+        found = re.search(r"```\n(listener .*?)```", self._page(), re.DOTALL)
+        assert found is not None
+        places = {
+            "listener 8883": f"listener {self.port} 127.0.0.1",
+            "/etc/mosquitto/certs/broker.pem": str(self.authority.cert),
+            "/etc/mosquitto/certs/broker.key": str(self.authority.key),
+            "/etc/mosquitto/xiangyin": str(self.etc / "xiangyin"),
+        }
+        return _moved(found[1], places)
+
+    def copy_accounts(self) -> None:
+        """As the page's service does when the server has written them anew."""
+        places = {
+            "/opt/xiangyin/var/broker": str(self.settings.folder("broker")),
+            "/etc/mosquitto/xiangyin": str(self.etc / "xiangyin"),
+        }
+        if os.geteuid() != 0:
+            places["-o mosquitto -g mosquitto "] = ""  # then Mosquitto runs as who runs the tests
+        commands = re.findall(r"^ExecStart=(/usr/bin/install .*)$", self._page(), re.MULTILINE)
+        assert len(commands) == 2
+        for command in commands:
+            subprocess.run(_moved(command, places).split(), check=True)
+
+    def _page(self) -> str:
+        return (ROOT / "docs" / "another-broker.md").read_text()
+
+
+def _moved(text: str, places: dict[str, str]) -> str:
     for there, here in places.items():
         assert there in text
         text = text.replace(there, here)

@@ -88,6 +88,15 @@ def test_what_waits_for_no_words_is_not_there(
     assert fetch(bearer, "..%2f..%2fsecret") == 404
 
 
+def test_a_token_fetches_nothing_before_its_person_chose_a_password(
+    database: Database, store: BlobStore, fetch: Callable[[str, str], int]
+) -> None:
+    sha256, bearer = stored(database, store, b"sound"), token(database, "decoder")
+    with database.write() as session:
+        session.execute(sa.update(User).values(must_change_password=True))
+    assert fetch(bearer, sha256) == 403
+
+
 @pytest.mark.parametrize("role", [role for role in auth.ROLES if role != "decoder"])
 def test_nobody_elses_token_fetches_sounds_an_administrators_least(
     database: Database, store: BlobStore, fetch: Callable[[str, str], int], role: str

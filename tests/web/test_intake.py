@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 from cases.models import Report
-from core import clock
 from core.clock import FakeClock
 from core.database import Database
 from core.models import AuditEntry
@@ -26,7 +21,7 @@ from core.sealed import Sealer
 from core.standard_webhooks import fresh_secret, sign
 from hotline.mailbox.condition import Condition
 from hotline.models import IntakeSource
-from tests.conftest import ROOT, on_both_databases
+from tests.conftest import on_both_databases
 from tests.web.conftest import OTHER_VILLAGE, TOWN, VILLAGE, Clients, post
 from tests.web.test_report import tone
 from web.deps import Services
@@ -274,59 +269,3 @@ def test_a_mailbox_in_trouble_shows_on_page_and_health(client: Clients, services
     health = client(None).get("/healthz").json()
     assert health["mailbox"] == {"imap": "login"}
     assert "mailbox" in health["problems"]
-
-
-def examples() -> dict[str, str]:
-    """The code blocks of the page for vendors, by language."""
-    page = (ROOT / "docs" / "other-doors.md").read_text("utf-8")
-    return {kind: code for kind, code in re.findall(r"```(python|sh)\n(.*?)```", page, re.DOTALL)}
-
-
-@pytest.mark.parametrize("kind", ["python", "sh"])
-def test_the_signing_example_of_the_documentation_is_taken(
-    send: Send, kind: str, tmp_path: Path, secret: str
-) -> None:
-    code = examples()[kind].replace("whsec_PUT_YOURS_HERE", secret)
-    if kind == "python":
-        printed = _run([sys.executable, "-c", INSTEAD_OF_SENDING + code])
-    else:
-        fake = tmp_path / "curl"
-        fake.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
-        fake.chmod(0o755)
-        printed = _run(["sh", "-c", code], path=tmp_path)
-    headers, body = _sent(kind, printed)
-    at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
-    with clock.use(FakeClock(at)):
-        answer = send(
-            body, message=headers["webhook-id"], at=at, signature=headers["webhook-signature"]
-        )
-    assert answer.status_code == 201, answer.text
-
-
-INSTEAD_OF_SENDING = """
-import urllib.request, json
-class Answer:
-    def read(self): return b"{}"
-def caught(request):
-    print(json.dumps([dict(request.header_items()), request.data.decode()]))
-    return Answer()
-urllib.request.urlopen = caught
-"""
-
-
-def _run(command: list[str], path: Path | None = None) -> str:
-    environment = dict(os.environ)
-    if path is not None:
-        environment["PATH"] = f"{path}:{environment['PATH']}"
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, env=environment, timeout=30
-    ).stdout
-
-
-def _sent(kind: str, printed: str) -> tuple[dict[str, str], bytes]:
-    first = json.loads(printed.splitlines()[0])
-    if kind == "python":
-        return {name.lower(): value for name, value in first[0].items()}, first[1].encode()
-    pairs = [first[place + 1].split(": ", 1) for place, word in enumerate(first) if word == "-H"]
-    body = first[first.index("--data-binary") + 1]
-    return {name.lower(): value for name, value in pairs}, body.encode()
