@@ -3,6 +3,7 @@
 Who has keyed a number waits up to four: on a busy machine a checked PIN is worth a moment.
 Nobody may answer (a migration, a restart): the caller then hears a spoken fallback, never silence.
 One question is one line of JSON, one answer another ({"ok": true, …} or {"ok": false, "error": …}).
+Each says ``answer_by``: what cannot be changed until then is not changed (``hotline.in_time``).
 
 | question | details | answer |
 |---|---|---|
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ KEYED_ANSWER_LIMIT_S = 4.0
 """Less than the dialogue waits, ``limits.ANSWER_LIMIT_S``."""
 KEYED = frozenset({"status", "not_satisfied", "staff", "quiet"})
 LINE_LIMIT_BYTES = 65_536
+ANSWER_BY = "answer_by"
+"""A detail of each question: ``time.monotonic()``, which all processes of a machine share."""
 
 
 def socket_path(settings: Settings) -> Path:
@@ -55,7 +59,8 @@ async def ask(
     """The office's answer, or None when it is away, slow, or does not understand."""
     if limit_s is None:
         limit_s = KEYED_ANSWER_LIMIT_S if question in KEYED else ANSWER_LIMIT_S
-    line = json.dumps({"question": question, **details}, ensure_ascii=False).encode() + b"\n"
+    asked = {"question": question, **details, ANSWER_BY: time.monotonic() + limit_s}
+    line = json.dumps(asked, ensure_ascii=False).encode() + b"\n"
     try:
         async with asyncio.timeout(limit_s):
             answer = await _exchange(socket_path(settings), line)

@@ -2,7 +2,7 @@
 
 Sounds are made one by one beside everything else; a village whose name is not rendered yet is in
 the directory without its sound. Files are named by what is in them, so nothing is made twice, not
-even after a restart. What is no longer named goes some minutes later: a call may still play it.
+even after a restart. What is no longer named goes some hours later: a call may still play it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ LEAST_GAP_S = 2.0
 RENDER_FOR_S = 3.0
 """Then it looks again: a duty phone changed meanwhile must not wait for 500 names."""
 RETRY_S = 60.0
-STALE_AFTER_S = 600.0
+STALE_AFTER_S = 21_600.0
+"""A call plays what was named when it began, and the news of a village may last for hours."""
 RATE_WPM = 200
 VOICE = "cmn"
 BELL = "directory"
-NEWS_OF = ("episode.changed", "slot.changed")
+NEWS_OF = ("episode.changed", "slot.changed", "area.changed")
 log = structlog.get_logger("hotline.directory_keeper")
 
 

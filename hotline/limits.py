@@ -26,9 +26,14 @@ WARNED_BEFORE_S = 30.0
 PROMPT_LIMIT_S = 60.0
 """Longer than any prompt: a driver that forgets to tell the end of a sound costs this much."""
 LONG_SOUND_LIMIT_S = 660.0
-"""Longer than the news of a village or a handler's reply."""
-STOP_LIMIT_S = 5.0
-"""How long the driver may take to tell that a take ended."""
+"""Longer than a handler's reply."""
+NEWS_SOUND_LIMIT_S = 7260.0
+"""Longer than any episode, so than any sound of a village's news."""
+STOP_LIMIT_S = 20.0
+"""How long the driver may take to tell that a take ended: nobody bears more silence than that.
+
+A slow disk takes the sound later than that, and it is kept all the same.
+"""
 ANSWER_LIMIT_S = 5.0
 """Longer than the office or the disk takes to answer or to fail."""
 HUMAN_LIMIT_S = 7200.0

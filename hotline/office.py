@@ -20,6 +20,7 @@ from core.blobs import BlobStore
 from core.database import Database
 from core.sealed import Sealer
 from core.settings import Settings
+from hotline import in_time
 from hotline.ask import LINE_LIMIT_BYTES, socket_path
 from hotline.number_block import BLOCK_SIZE, LOW_WATER, NumberBlock
 from hotline.office_residents import ResidentDesk
@@ -65,6 +66,7 @@ class Office:
         """Top the block up when it is low; returns how many numbers there are.
 
         Numbers reserved in the database and lost before they reach the file are never given out.
+        They are as good when nobody waits for them any more, so this has no ``answer_by``.
         """
         with self._filling:
             left = self._block.left()
@@ -92,7 +94,7 @@ class Office:
         except Exception as error:
             # Only the kind of error: its text may hold what was asked.
             log.warning("no answer now", question=question, error=type(error).__name__)
-            return {"ok": False, "error": "unavailable"}
+            return in_time.NO_ANSWER
 
     def run_forever(self) -> None:
         """Listen and keep the block filled until ``stop``."""

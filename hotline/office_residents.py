@@ -20,7 +20,7 @@ from core.blobs import BlobStore
 from core.database import Database
 from core.errors import NotFound
 from core.sealed import Sealer
-from hotline import refusals
+from hotline import in_time, refusals
 from hotline.journal import folder_name
 from hotline.refusals import Caller
 
@@ -62,7 +62,7 @@ class ResidentDesk:
 
         A refusal that nobody was told yet is owed a call-back before it is spoken of.
         """
-        with self._database.write() as session:
+        with in_time.write(self._database, asked) as session:
             found = self._look_up(session, asked)
             if not found.found:
                 return _unknown(found)
@@ -84,7 +84,7 @@ class ResidentDesk:
     def not_satisfied(self, asked: Asked) -> Asked:
         """Act on it at once; the call's journal brings it again, and it counts once."""
         key = call_key(text(asked, "call_id"))
-        with self._database.write() as session:
+        with in_time.write(self._database, asked) as session:
             found = self._look_up(session, asked)
             if not found.found or found.report_id is None:
                 return {"ok": True, "done": False}

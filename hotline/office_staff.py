@@ -19,7 +19,7 @@ from core.database import Database
 from core.errors import XiangyinError
 from core.models import User
 from core.sealed import Sealer
-from hotline import staff_pins
+from hotline import in_time, staff_pins
 from hotline.models import StaffPhone
 from hotline.office_residents import Asked, source_of, text
 from recordings.models import Programme
@@ -55,7 +55,7 @@ class StaffDesk:
     def staff(self, asked: Asked) -> Asked:
         """Who it is, when number and PIN fit and the role may do what is asked for."""
         staff_no, pin, purpose = (text(asked, name) for name in ("staff_no", "pin", "purpose"))
-        with self._database.write() as session:
+        with in_time.write(self._database, asked) as session:
             row = session.scalar(sa.select(StaffPhone).where(StaffPhone.staff_no == staff_no))
             stored = row.pin_hash if row is not None else None
             keys = self._keys(staff_no, stored, text(asked, "caller"))
@@ -65,14 +65,9 @@ class StaffDesk:
         if not staff_pins.fits(pin, stored) or row is None:
             return _UNKNOWN
         with self._database.write() as session:
-            guessing.forget(session, keys[0])
-            if keys[1] is not None:
-                guessing.give_back_to_place(session, keys[1])
-            session.execute(
-                sa.update(StaffPhone)
-                .where(StaffPhone.user_id == row.user_id)
-                .values(failed_pins=0, locks=0, locked_until=None)
-            )
+            _forgive(session, row, keys)  # the PIN was right, even if nobody waits any more
+            if in_time.is_late(asked):
+                return in_time.NO_ANSWER
             user = session.get_one(User, row.user_id)
             follows = self._follows(session, user, row, purpose) if user.active else None
             if follows is None:
@@ -95,7 +90,7 @@ class StaffDesk:
         user_id, hours = asked.get("user_id"), asked.get("hours")
         if not isinstance(user_id, int) or not isinstance(hours, int) or isinstance(hours, bool):
             raise ValueError("user_id, hours")
-        with self._database.write() as session:
+        with in_time.write(self._database, asked) as session:
             user = session.get(User, user_id)
             actor = auth.actor_of(user) if user is not None and user.active else None
             village = _village_of(session, actor)
@@ -127,6 +122,18 @@ class StaffDesk:
             row.failed_pins = row.failed_pins + 1
             row.locked_until = until
         return until is not None or elsewhere is not None
+
+
+def _forgive(session: Session, row: StaffPhone, keys: Keys) -> None:
+    """Take back the tries that were counted until the right PIN came."""
+    guessing.forget(session, keys[0])
+    if keys[1] is not None:
+        guessing.give_back_to_place(session, keys[1])
+    session.execute(
+        sa.update(StaffPhone)
+        .where(StaffPhone.user_id == row.user_id)
+        .values(failed_pins=0, locks=0, locked_until=None)
+    )
 
 
 def _quiet(session: Session, actor: Actor) -> Asked | None:

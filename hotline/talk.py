@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from hotline.conversation import ConversationFactory
 
 CALL_LIMIT_S = 2700.0
-"""No road through the dialogue takes longer, a talk with a person apart; what does is ended."""
+"""No road through the dialogue takes longer, apart from a talk with a person and the news of a
+village; what does is ended."""
 AFTER_TALK_S = 300.0
 _WAITING_MUSIC = ("please_wait", *(PAUSE,) * 20) * 30
 """What is heard while a person is looked for: a sentence every ten seconds, longer than the search
@@ -183,8 +184,16 @@ class Talk:
         self._recording = False
         self._telling.done()
 
-    def _say(self, sounds: Iterable[Sound]) -> None:
+    def _say(self, sounds: tuple[Sound, ...]) -> None:
+        for sound in sounds:
+            if isinstance(sound, VillageNews):
+                self._let_hear(self._directory.villages[sound.code].news)
         self._token = self._call.play([path for sound in sounds for path in self._paths(sound)])
+
+    def _let_hear(self, news: tuple[str, ...]) -> None:
+        """Nobody is cut off in the middle of the news, which may be longer than other calls."""
+        news_s = limits.NEWS_SOUND_LIMIT_S * len(news)
+        self._last_s = max(self._last_s, self._now() + news_s + AFTER_TALK_S)
 
     def _paths(self, sound: Sound) -> list[Path]:
         match sound:

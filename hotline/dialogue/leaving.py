@@ -40,8 +40,9 @@ from hotline.steps import (
 def find(now: Dialogue) -> Step:
     """Who reported already, or is not satisfied, goes on having called for that.
 
-    The wish for a person is noted beside it, for who hangs up while telephones ring. A report
-    gets its number first: it is read out meanwhile, so nobody waits for it.
+    The wish for a person is noted beside it, for who hangs up before that. A report gets its
+    number first, and is read it to the end: whoever is joined hears nothing else any more, and
+    the PIN is known nowhere but in this call.
     """
     please_wait = (WantsPerson(), Say(("please_wait",)))
     if _has_reported(now) and now.bound is None:
@@ -57,13 +58,15 @@ def _has_reported(now: Dialogue) -> bool:
 
 def _connect(now: Dialogue, *first: Action) -> Step:
     village = now.village or now.facts.line_village
-    looking = replace(now, state=State.HUMAN, phase=Phase.SPEAKING)
+    looking = replace(now, state=State.HUMAN, phase=Phase.CONNECTING)
     return looking, (*first, Connect(village), Wait(limits.HUMAN_LIMIT_S))
 
 
 def hear_human(now: Dialogue, event: Event) -> Step:
     if now.phase is Phase.ASKING:
         return _bound(now, event)
+    if now.phase is Phase.SPEAKING:
+        return _connect(now) if prompt_over(event) else stay(now)
     match event:
         case Connected("joined"):
             return end(now, "joined")
@@ -85,7 +88,8 @@ def _bound(now: Dialogue, event: Event) -> Step:
     match event:
         case ReferenceBound(str(number), str(pin)):
             reading = SayReference(number, pin, before=(), after=())
-            return _connect(replace(now, bound=(number, pin)), reading)
+            told = replace(now, bound=(number, pin), phase=Phase.SPEAKING)
+            return told, (reading, Wait(limits.PROMPT_LIMIT_S))
         case ReferenceBound() | TimedOut():
             return _connect(now, PromiseCallBack(), Say((reference.later(now),)))
     return stay(now)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hotline import limits
 from hotline.call import HungUp, Key, RecordingStopped
+from hotline.dialogue import reference
 from hotline.dialogue.state import (
     Dialogue,
     Goal,
@@ -78,7 +79,7 @@ def _while_recording(now: Dialogue, event: Event) -> Step:
         case TimedOut() if now.hung_up:
             return end(now, now.hung_up)
         case TimedOut():
-            return _broken_off(replace(now, cause="recorder_lost"))
+            return _end_not_told(replace(now, cause="recorder_lost", phase=Phase.SPEAKING))
     return stay(now)
 
 
@@ -111,6 +112,8 @@ def _after_take(now: Dialogue, stopped: RecordingStopped, *, enough: bool) -> St
         return end(now, gone)
     if stopped.reason == "disk":
         return _broken_off(replace(now, cause="disk"))
+    if stopped.reason == "unfetched":
+        return _end_not_told(replace(now, cause="recorder_lost"))
     if now.goal is Goal.WHY:
         return say_and_go(now, "", "reference_none" if enough else "no_speech", now.last_words)
     if enough and now.urgent:
@@ -134,3 +137,11 @@ def _broken_off(now: Dialogue) -> Step:
     if now.counted:
         return say_and_go(now, now.cause, "apology_disk", "farewell")
     return promise_and_go(now, now.cause, "apology_down")
+
+
+def _end_not_told(now: Dialogue) -> Step:
+    """A slow disk as a rule, which has the sound soon: nobody is told that nothing was recorded."""
+    if now.counted or now.goal is Goal.STUDIO:
+        return _broken_off(now)
+    noted = "reference_none" if now.goal is Goal.WHY else reference.later(now)
+    return promise_and_go(now, now.cause, noted)

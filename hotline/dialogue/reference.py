@@ -38,7 +38,8 @@ def bind(now: Dialogue) -> Step:
 
 def _read_out(now: Dialogue) -> Step:
     assert now.bound is not None
-    reading = SayReference(*now.bound, before=now.before, after=("goodbye",))
+    last = "goodbye" if now.facts.number_known else "goodbye_withheld"
+    reading = SayReference(*now.bound, before=now.before, after=(last,))
     return replace(now, phase=Phase.SPEAKING), (reading, Wait(limits.PROMPT_LIMIT_S))
 
 
@@ -53,7 +54,8 @@ def hear(now: Dialogue, event: Event) -> Step:
         case ReferenceBound(str(number), str(pin)) if asking:
             return _read_out(replace(now, bound=(number, pin)))
         case ReferenceBound() | TimedOut() if asking:
-            spoken, actions = speak(now, State.REFERENCE, *now.before, later(now), "goodbye")
+            last = "goodbye" if now.facts.number_known else "farewell"
+            spoken, actions = speak(now, State.REFERENCE, *now.before, later(now), last)
             return spoken, (PromiseCallBack(), *actions)
     if not asking and prompt_over(event):
         return end(now, now.cause or "completed")

@@ -50,7 +50,9 @@ class Phase(StrEnum):
     ON_AIR = "on_air"
     """What the caller says is heard in villages."""
     ASKING = "asking"
-    """Somebody else is to answer: the office, the disk, a person."""
+    """Somebody else is to answer: the office, the disk."""
+    CONNECTING = "connecting"
+    """A person is looked for or spoken to."""
 
 
 class Goal(StrEnum):
@@ -103,6 +105,8 @@ class Dialogue:
     goal: Goal = Goal.REPORT
     language: str = "zh_CN"
     language_switches: int = 0
+    code_rounds: int = 0
+    """How often the caller wanted to key the village for the news again."""
     tries: int = 0
     repeats: int = 0
     """How often a menu repeated what it had played."""

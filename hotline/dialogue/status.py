@@ -53,7 +53,10 @@ _OBJECTED = {
     "reminded": ("objected_reminded", "farewell"),
     "repeated": ("objected_repeated", "farewell"),
 }
-"""What came of key 1, and the last words after it: a reminder promises no call."""
+"""What came of key 1, and the last words after it: a reminder promises no call.
+
+Nor is a call promised to who shows no number: see ``_ask_why``.
+"""
 
 
 @entrance(State.STATUS_NUMBER)
@@ -215,11 +218,13 @@ def _objected(now: Dialogue, event: Event) -> Step:
 
 
 def _promise_and_ask_why(now: Dialogue, said: str) -> Step:
-    asked, actions = _ask_why(now, said, "goodbye" if now.facts.number_known else "farewell")
+    asked, actions = _ask_why(now, said, "goodbye")
     return asked, (PromiseCallBack(), *actions)
 
 
 def _ask_why(now: Dialogue, said: str, last_words: str) -> Step:
+    if not now.facts.number_known:
+        last_words = "farewell"
     asking = replace(now, goal=Goal.WHY, last_words=last_words)
     return speak(asking, State.WHY, said, "why", "beep")
 

@@ -42,7 +42,7 @@ def find(now: Dialogue) -> Step:
     if now.facts.number_known and not now.on_behalf:
         asking = replace(now, state=State.VILLAGE, phase=Phase.ASKING)
         return asking, (AskOffice("village_of"), Wait(limits.ANSWER_LIMIT_S))
-    return _ask_code(now)
+    return ask_code(now)
 
 
 def _propose(now: Dialogue, code: str, source: str) -> Step:
@@ -60,7 +60,7 @@ def hear(now: Dialogue, event: Event) -> Step:
         case Key("1") if now.candidate is not None:
             return _settle(now, now.candidate, now.candidate_source)
         case Key("2"):
-            return hushed(_ask_code(replace(now, tries=0)))
+            return hushed(ask_code(replace(now, tries=0)))
         case Key("0"):
             return enter(now, State.HUMAN)
         case Key("#"):
@@ -77,9 +77,9 @@ def _answered(now: Dialogue, event: Event) -> Step:
         case Answered({"village_code": str(last)}) if last in now.facts.directory.villages:
             if now.goal is Goal.NEWS or now.facts.named(last):
                 return _propose(now, last, "last")
-            return _ask_code(now)
+            return ask_code(now)
         case Answered() | TimedOut():
-            return _ask_code(now)
+            return ask_code(now)
     return stay(now)
 
 
@@ -98,8 +98,14 @@ def _unsaid(now: Dialogue) -> Step:
     return _unknown(now)
 
 
-def _ask_code(now: Dialogue, *before: Sound) -> Step:
-    if not any(v.poster_code for v in now.facts.directory.villages.values()):
+def has_codes(now: Dialogue) -> bool:
+    """Whether any village is known by the code of its posters."""
+    return any(known.poster_code for known in now.facts.directory.villages.values())
+
+
+def ask_code(now: Dialogue, *before: Sound) -> Step:
+    """Let the caller key the code; where no village has one, the village stays unknown."""
+    if not has_codes(now):
         return _unknown(now)
     return speak(now, State.VILLAGE_CODE, *before, "village_code")
 
@@ -112,14 +118,20 @@ def hear_code(now: Dialogue, event: Event) -> Step:
 
 def _code_keyed(now: Dialogue, code: str) -> Step:
     found = now.facts.directory.by_poster_code(code)
-    return _code_again(now) if found is None else _settle(now, found.code, "code")
+    if found is None:
+        return _once_more(now, "village_unknown")
+    return _settle(now, found.code, "code")
 
 
 def _code_again(now: Dialogue) -> Step:
+    return _once_more(now)
+
+
+def _once_more(now: Dialogue, *before: Sound) -> Step:
     now = replace(now, tries=now.tries + 1)
     if now.tries >= limits.VILLAGE_TRIES:
         return _unknown(now)
-    return hushed(_ask_code(now, "village_unknown"))
+    return hushed(ask_code(now, *before))
 
 
 def _settle(now: Dialogue, code: str, source: str) -> Step:

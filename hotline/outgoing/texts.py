@@ -17,8 +17,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "out_human_staff": "乡音热线：有来电人在线等候，接听请按幺。",
         "out_place": "来电人所在的村是，",
         "out_duty_staff": "乡音热线紧急通知：刚刚有人来电，说被骗了钱。",
-        "out_duty_choice": "受理编号在诉求列表里。由您处理请按幺，马上接通来电人请按二。",
-        "out_duty_choice_one": "受理编号在诉求列表里，来电人没有显示号码。由您处理请按幺。",
+        "out_duty_choice": (
+            "来电人挂断后，受理编号在诉求列表里。由您处理请按幺，马上接通来电人请按二。"
+        ),
+        "out_duty_choice_one": (
+            "来电人没有显示号码。来电人挂断后，受理编号在诉求列表里。由您处理请按幺。"
+        ),
         "out_duty_taken": "好的，交给您了。再见。",
         "out_duty_unreached": "来电人暂时接不通，请稍后从诉求列表里联系。再见。",
     },
@@ -34,12 +38,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "out_place": "The caller's village is,",
         "out_duty_staff": "Xiangyin hotline, urgent. Somebody has just been cheated of money.",
         "out_duty_choice": (
-            "The reference number is in the list of reports. "
+            "Once the caller hangs up, the reference number is in the list of reports. "
             "Press one to take it, two to speak with the caller now."
         ),
         "out_duty_choice_one": (
-            "The reference number is in the list of reports; the caller's number was withheld. "
-            "Press one to take it."
+            "The caller's number was withheld. Once the caller hangs up, the reference number is "
+            "in the list of reports. Press one to take it."
         ),
         "out_duty_taken": "Thank you, it is yours. Goodbye.",
         "out_duty_unreached": (

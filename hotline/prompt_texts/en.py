@@ -51,6 +51,9 @@ TEXTS: dict[str, str] = {
     "again": "Once more,",
     "pin": "Your PIN is,",
     "goodbye": "Our staff will contact you. Goodbye.",
+    "goodbye_withheld": (
+        "Your number was withheld: please keep the number and the PIN, and call to ask. Goodbye."
+    ),
     "reference_later": "Thank you, it is noted. Our staff will phone you the reference number.",
     "reference_none": "Thank you, it is noted.",
     "no_consent": "I did not hear your choice. Nothing was recorded.",
@@ -90,7 +93,10 @@ TEXTS: dict[str, str] = {
     "status_return_requested": "Your matter is being passed to somebody else.",
     "status_accepted": "Somebody has taken your matter on.",
     "status_in_progress": "Your matter is being dealt with.",
-    "status_on_hold": "Your matter is paused and will be taken up again.",
+    "status_on_hold": (
+        "Your matter is paused and will be taken up again. "
+        "For the reason, press zero, or look it up on our page."
+    ),
     "status_resolved": "Your matter is dealt with. We will ask you whether it is.",
     "status_verifying": "Your matter is dealt with. We are asking about it now.",
     "status_closed": "Your matter is closed.",
@@ -110,7 +116,13 @@ TEXTS: dict[str, str] = {
     "objected_too_late": "It was closed too long ago to be opened again. Please say it anew.",
     "why": "After the beep, say why. You are recorded, for our staff only. Or hang up.",
     "news_none": "There is no news of this village now.",
-    "news_end": "That was the news. Again: three. To report a problem: one. A person: zero.",
+    "news_unknown": "We do not know which village you mean.",
+    "news_code": (
+        "To enter a village code for the news: three. To report a problem: one. A person: zero."
+    ),
+    "news_over": "That was the news.",
+    "news_choice": "Again: three. To report a problem: one. A person: zero.",
+    "news_leave": "To report a problem: one. A person: zero.",
     "staff_number": "Enter the six digits of your staff number.",
     "staff_pin": "Enter the six digits of your PIN.",
     "staff_refused": "The number or the PIN is wrong.",
@@ -126,8 +138,8 @@ TEXTS: dict[str, str] = {
     "not_submitted": "Nothing was submitted. The recording is kept. Goodbye.",
     "quiet_on": "The loudspeakers are quiet now.",
     "quiet_menu": "Quiet for an hour, press one. Until tomorrow morning, two. To end it, three.",
-    "quiet_hour": "The loudspeakers are quiet for an hour.",
-    "quiet_morning": "The loudspeakers are quiet until tomorrow morning.",
+    "quiet_hour": "What is playing ends first; then it is quiet for an hour.",
+    "quiet_morning": "What is playing ends first; then it is quiet until tomorrow morning.",
     "quiet_lifted": "The loudspeakers speak again.",
     "quiet_failed": "That did not work. Please call again.",
     "live_places": "You may speak live to,",

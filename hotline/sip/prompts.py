@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import wave
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
 from hotline.sip import g711
 from hotline.sip.g711 import Codec
+from hotline.sip.sounds import EncodedSound, FileSound, Sound, check_shape
 
 log = structlog.get_logger(__name__)
 
 CODECS: tuple[Codec, ...] = ("PCMA", "PCMU")
-MAX_S = 600
+PREPARED = 2
+"""So many sounds are made ready at once: the one that is heard and the next."""
 
 Encoded = dict[Codec, list[bytes]]
 
 
 def load(path: Path) -> Encoded:
-    """Read and encode a sound: WAV (8 kHz, mono, 16 bit) or raw PCM of a take (``.pcm``).
+    """Read and encode a whole WAV (8 kHz, mono, 16 bit).
 
     Raises OSError, EOFError, wave.Error or ValueError when it cannot be used.
     """
-    if path.suffix == ".pcm":
-        with path.open("rb") as raw:
-            pcm = raw.read(MAX_S * g711.RATE_HZ * 2)
-    else:
-        with wave.open(str(path), "rb") as sound:
-            shape = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth())
-            if shape != (g711.RATE_HZ, 1, 2):
-                raise ValueError(f"a prompt is 8 kHz, mono, 16 bit; this one is {shape}")
-            pcm = sound.readframes(MAX_S * g711.RATE_HZ)
+    with wave.open(str(path), "rb") as sound:
+        check_shape(sound)
+        pcm = sound.readframes(sound.getnframes())
     return {codec: g711.frames(codec, pcm) for codec in CODECS}
 
 
 class SoundBank:
-    """Encoded prompts by path. What was not encoded ahead is loaded beside the clock."""
+    """Encoded prompts by path. What was not encoded ahead is read beside the clock."""
 
     def __init__(self, disk: Executor) -> None:
         self._disk = disk
@@ -55,33 +51,20 @@ class SoundBank:
             except (OSError, EOFError, wave.Error, ValueError) as error:
                 log.error("a prompt cannot be used", path=str(path), error=str(error))
 
-    def find(self, path: Path) -> asyncio.Future[Encoded]:
-        """The encoded sound, at once or soon; a sound that cannot be used is empty."""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[Encoded] = loop.create_future()
-        if (ready := self._ready.get(path)) is not None:
-            found.set_result(ready)
-            return found
-        loading = loop.run_in_executor(self._disk, load, path)
-        loading.add_done_callback(lambda done: _hand_over(path, done, found))
-        return found
-
-
-def _hand_over(path: Path, done: asyncio.Future[Encoded], found: asyncio.Future[Encoded]) -> None:
-    if done.cancelled() or found.done():
-        return
-    error = done.exception()
-    if error is not None:
-        log.error("a sound cannot be played", path=str(path), error=str(error))
-    found.set_result({codec: [] for codec in CODECS} if error is not None else done.result())
+    def find(self, path: Path) -> Sound:
+        """The sound for one caller, from its beginning; one that cannot be used is empty."""
+        ready = self._ready.get(path)
+        return FileSound(path, self._disk) if ready is None else EncodedSound(ready)
 
 
 @dataclass
 class _Queued:
     token: int
-    sounds: list[asyncio.Future[Encoded]]
-    sound: int = 0
-    frame: int = 0
+    sounds: deque[Sound]
+
+    def prepare(self, codec: Codec) -> None:
+        for sound in islice(self.sounds, PREPARED):
+            sound.prepare(codec)
 
 
 @dataclass
@@ -92,31 +75,37 @@ class Player:
     on_ended: Callable[[int], None]
     _queue: deque[_Queued] = field(default_factory=deque)
     _last_token: int = 0
+    _codec: Codec = "PCMA"
 
     def play(self, sounds: Sequence[Path]) -> int:
         """Queue sounds; their token is reported to ``on_ended`` when the last was sent."""
         self._last_token += 1
-        self._queue.append(_Queued(self._last_token, [self.bank.find(path) for path in sounds]))
+        queued = _Queued(self._last_token, deque(map(self.bank.find, sounds)))
+        queued.prepare(self._codec)
+        self._queue.append(queued)
         return self._last_token
 
     def stop(self) -> None:
         """Drop everything; nothing is reported."""
+        for queued in self._queue:
+            for sound in queued.sounds:
+                sound.close()
         self._queue.clear()
 
     def next_frame(self, codec: Codec) -> bytes | None:
         """The next 20 ms, None when there is nothing to say (yet)."""
+        self._codec = codec
         while self._queue:
             current = self._queue[0]
-            if current.sound >= len(current.sounds):
+            if not current.sounds:
                 self._queue.popleft()
                 self.on_ended(current.token)
                 continue
-            sound = current.sounds[current.sound]
-            if not sound.done():
-                return None
-            frames = sound.result()[codec]
-            if current.frame < len(frames):
-                current.frame += 1
-                return frames[current.frame - 1]
-            current.sound, current.frame = current.sound + 1, 0
+            sound = current.sounds[0]
+            frame = sound.next_frame(codec)
+            if frame is not None or not sound.over:
+                return frame
+            sound.close()
+            current.sounds.popleft()
+            current.prepare(codec)
         return None

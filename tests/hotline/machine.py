@@ -52,6 +52,11 @@ def keys(digits: str) -> tuple[Key, ...]:
     return tuple(map(Key, digits))
 
 
+def last_village(code: str | None) -> do.Answered:
+    """The office knows where the caller's last report came from."""
+    return do.Answered({"ok": True, "village_code": code})
+
+
 def asked(actions: list[do.Action]) -> list[tuple[str, dict[str, Any]]]:
     return [(a.question, a.details) for a in actions if isinstance(a, do.AskOffice)]
 
@@ -114,9 +119,10 @@ def likely(state: Dialogue, pick: int) -> do.Event:
     if pick % 20 == 0:
         return _ANY[pick // 20 % len(_ANY)]
     choices: tuple[do.Event, ...] = (*_KEYS, *_HEARD * 4)
-    if state.state is State.HUMAN:
-        is_binding = state.phase is Phase.ASKING
-        choices = _NUMBERED if is_binding else (*_TALKED, *_KEYS)
+    if state.state is State.HUMAN and state.phase is Phase.ASKING:
+        choices = _NUMBERED
+    elif state.phase is Phase.CONNECTING:
+        choices = (*_TALKED, *_KEYS)
     elif state.phase is Phase.ASKING:
         choices = _ANSWERED
     elif state.recording:

@@ -112,8 +112,8 @@ def test_a_recorder_that_never_answers_leaves_its_part_to_the_importer(
 ) -> None:
     call = FakeCall(REPORT, broken_recorder=True)
     entry = hold(factory, call)
-    assert entry.end_cause == "recorder_lost"
-    assert "apology_down" in told(call, prompts)
+    assert (entry.end_cause, entry.call_back_promised) == ("recorder_lost", True)
+    assert told(call, prompts)[-2:] == ["reference_later", "call_back"]
     assert (factory.spool / "call-1" / "take-1.pcm.part").is_file()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import sqlalchemy as sa
 
 from cases.models import Report
@@ -17,12 +18,13 @@ from tests.hotline.holding import hold
 from tests.hotline.test_conversation_menus import People
 
 
+@pytest.mark.parametrize("before", [[], [Silence()]], ids=["while the number is read", "later"])
 def test_who_hangs_up_while_waiting_for_a_person_after_a_report_is_phoned(
-    factory: ConversationFactory, importer: Importer, database: Database
+    factory: ConversationFactory, importer: Importer, database: Database, before: list[Move]
 ) -> None:
     factory.outgoing = People("caller_gone")
     spoken: list[Move] = [Press("1"), Press("1"), Silence(), Speak(4000), Press("#")]
-    entry = hold(factory, FakeCall([*spoken, Press("0"), GoAway()]))
+    entry = hold(factory, FakeCall([*spoken, Press("0"), *before, GoAway()]))
     assert (entry.kind, entry.wants_person, entry.end_cause) == ("report", True, "hangup")
     importer.run_once()
     with database.read() as session:

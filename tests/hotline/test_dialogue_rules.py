@@ -284,6 +284,7 @@ states = st.builds(
     phase=st.sampled_from(Phase),
     goal=st.sampled_from(Goal),
     language=st.sampled_from(["zh_CN", "en", "odd"]),
+    code_rounds=st.integers(0, 3),
     tries=st.integers(0, 2),
     repeats=st.integers(0, 3),
     on_behalf=st.booleans(),
