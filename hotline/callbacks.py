@@ -19,7 +19,7 @@ from core import outbox
 from core.clock import utc_now
 from hotline import callback_rules as rules
 from hotline.models import CallBack, CallRecord, OutgoingCall
-from hotline.outgoing.contract import CONTACT_AT_LEAST_MS
+from hotline.outgoing.contract import CONTACT_AT_LEAST_MS, SOONEST_RING_S
 
 NEWS = "callback.changed"
 CALL_ENTERED = "call.entered"
@@ -190,20 +190,38 @@ def _rang_in_vain(session: Session, call_id: str) -> bool:
 
 
 def bridge_ended(session: Session, ended: OutgoingCall, zone: str) -> None:
-    """Note the try that the hotline made itself, when the resident's phone rang at all.
-
-    A talk too short to be sure of is for whoever had it to note.
-    """
-    rang = any(attempt.get("who") == "resident" for attempt in ended.attempts or [])
-    joined = ended.result == "joined"
-    reached = joined and ended.talked_ms >= CONTACT_AT_LEAST_MS
+    """Note the try that the hotline made itself, when it really was one at the resident."""
+    result = _result_of_try(ended)
     task = session.get(CallBack, ended.call_back_id, with_for_update=True)
-    if task is None or task.state != "open" or not rang or joined != reached:
+    if task is None or task.state != "open" or result is None:
         return
-    note_try(task, ended.requested_by_id, "reached" if reached else "not_reached", "", zone)
+    note_try(task, ended.requested_by_id, result, "", zone)
     task.version += 1
     session.flush()
     outbox.emit(session, NEWS)
+
+
+def _result_of_try(ended: OutgoingCall) -> str | None:
+    """None for a broken line and for who hung up too soon: neither puts the next try off.
+
+    A talk too short to be sure of is for whoever had it to note.
+    """
+    if ended.result == "joined":
+        return "reached" if ended.talked_ms >= CONTACT_AT_LEAST_MS else None
+    tries = [one for one in ended.attempts or [] if one.get("who") == "resident"]
+    return "not_reached" if any(map(_was_in_vain, tries)) else None
+
+
+def _was_in_vain(attempt: dict[str, Any]) -> bool:
+    """Whether the resident's phone rang and it came to nothing, as ``outgoing.contract`` tells."""
+    cause = attempt.get("cause")
+    if cause in ("busy", "refused"):
+        rang_at, ended_at = attempt.get("rang_at"), attempt.get("ended_at")
+        if rang_at is None or ended_at is None:
+            return False
+        took = datetime.fromisoformat(ended_at) - datetime.fromisoformat(rang_at)
+        return took.total_seconds() >= SOONEST_RING_S
+    return cause in ("no_answer", "declined", "machine")
 
 
 def tried_at(task: CallBack) -> list[datetime]:

@@ -79,7 +79,7 @@ def store_duty_phone(
     """Add a duty phone or change one; InvalidInput names the wrong field, nothing is stored."""
     own = own_codes(session, actor)
     found = duty_phone(session, actor, phone_id) if phone_id is not None else None
-    number = plain_number(form.number)
+    number = plain_number(form.number, settings)
     if form.kind not in KINDS:
         raise InvalidInput(N_("Choose what the telephone is for."), field="kind")
     if form.area_code not in own:
@@ -163,7 +163,7 @@ def set_staff_number(
 
     Who may: the person, or whoever may edit people (the caller checks that).
     """
-    number = plain_number(typed)
+    number = plain_number(typed, settings)
     if number:
         require_dialable(number, settings)
     row = _row(session, user)
@@ -239,9 +239,10 @@ def _fresh_pin() -> str:
             return drawn
 
 
-def plain_number(typed: str) -> str:
-    """A number as people write it, without its spaces and dashes."""
-    return _IGNORED.sub("", typed.strip())
+def plain_number(typed: str, settings: Settings) -> str:
+    """A number as people write it, without its spaces and dashes; the name of a phone of ours."""
+    name = typed.strip()
+    return name if name in numbers.accounts(settings) else _IGNORED.sub("", name)
 
 
 def require_dialable(number: str, settings: Settings) -> None:

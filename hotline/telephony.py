@@ -22,7 +22,7 @@ from core.settings import Settings
 from hotline.call import Call, Driver, Undialled
 from hotline.sip import access, wire
 from hotline.sip.clock import MediaClock
-from hotline.sip.dialled import DialledCall, way_to
+from hotline.sip.dialled import DialledCall
 from hotline.sip.endpoint import SipCall, Surroundings
 from hotline.sip.far_line import SignallingLine
 from hotline.sip.media import MediaLimits
@@ -213,9 +213,9 @@ class Telephony:
             return "limit"
         if not self.line.connected:
             return "no_trunk"
-        ours, way = self._settings.trunk_number, way_to(number, self._settings)
+        ours = self._settings.trunk_number
         try:
-            call = DialledCall(self._around, ours=ours, number=number, remote_ip=way)
+            call = DialledCall(self._around, ours=ours, number=number)
         except Unavailable as error:
             log.error("no call can be made", error=error.text)
             return "limit"

@@ -16,7 +16,8 @@ Kind = Literal["bridge", "human", "duty"]
 Result = Literal[
     "joined", "taken", "nobody", "caller_gone", "no_trunk", "limit", "expired", "killed"
 ]
-"""joined: two legs spoke; taken: a duty officer pressed 1; nobody: all legs rang in vain."""
+"""joined: two legs spoke; taken: a duty officer pressed 1; nobody: all legs rang in vain;
+caller_gone: who asked for a person hung up before anybody could really speak with them."""
 Found = Result | Literal["parted"]
 """What a caller's search for a person came to. joined: they spoke and the caller hung up; parted:
 they spoke and the caller is still on the line."""
@@ -27,6 +28,9 @@ CONTACT_AT_LEAST_MS = 10_000
 
 NOT_THROUGH = frozenset({"busy", "refused", "unreachable", "no_trunk", "limit"})
 """Causes by which perhaps no telephone rang at all: the line is in use, wrong or broken."""
+
+SOONEST_RING_S = 5.0
+"""Busy, refused or unanswered sooner than that is the line's word, not that of who was rung."""
 
 
 @dataclass(frozen=True)

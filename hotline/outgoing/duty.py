@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hotline.call import Call
 from hotline.outgoing import legs
-from hotline.outgoing.contract import NOT_THROUGH, Leg, Result
+from hotline.outgoing.contract import NOT_THROUGH, SOONEST_RING_S, Leg, Result
 from hotline.outgoing.errand import Errand
 from hotline.outgoing.flows import HOLD, Voice
 
@@ -24,8 +24,6 @@ LINE_PAUSE_S = 10.0
 AFTER_CALL_S = 180.0
 """A line that is not free so long after the caller has left is no longer waited for."""
 LINE_LIMIT_S = 1800.0
-SOONEST_RING_S = 5.0
-"""Busy, refused or unanswered sooner than that is the line's word, not that of who was rung."""
 CALLER_TRIES = 3
 CALLER_PAUSE_S = 10.0
 Pause = Callable[[float], Awaitable[None]]

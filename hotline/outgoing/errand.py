@@ -24,6 +24,8 @@ KEY_WITHIN_S = 25.0
 """With the ringing less than 60 s: the next person is rung within that time."""
 TALK_LIMIT_S = 3600.0
 MACHINE_KEY = "9"
+MACHINE_KEY_WITHIN_S = 60.0
+"""A machine is known by then; later the key is a slip that must not end and undo a talk."""
 log = structlog.get_logger("hotline.outgoing")
 
 
@@ -128,7 +130,7 @@ class Errand:
     async def talk_unless_machine(
         self, staff: Call, resident: Call
     ) -> Call | Literal["machine", "unjoined"] | None:
-        """Like ``talk``; "machine" when who works here said so by key 9. Then nobody spoke."""
+        """Like ``talk``; "machine" when who works here soon said so by key 9. Then nobody spoke."""
         left = await self._talk(staff, resident, key_of_first=MACHINE_KEY)
         if left != "key":
             return left
@@ -148,7 +150,11 @@ class Errand:
             begun_s = time.monotonic()
             await self.save()
             left = await legs.until_one_leaves(
-                first, second, limit_s=TALK_LIMIT_S, key_of_first=key_of_first
+                first,
+                second,
+                limit_s=TALK_LIMIT_S,
+                key_of_first=key_of_first,
+                key_within_s=MACHINE_KEY_WITHIN_S,
             )
             return "key" if isinstance(left, str) else left
         finally:

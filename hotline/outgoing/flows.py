@@ -11,7 +11,7 @@ from typing import Protocol
 from hotline import directory
 from hotline.call import Call
 from hotline.outgoing import legs
-from hotline.outgoing.contract import Leg, Result
+from hotline.outgoing.contract import CONTACT_AT_LEAST_MS, Leg, Result
 from hotline.outgoing.errand import Errand
 from hotline.prompt_texts import PAUSE
 
@@ -84,7 +84,8 @@ async def human(
     """Ring one after the other, for three minutes; whoever presses 1 speaks with the caller.
 
     The caller's call stays the conversation's: it is neither told goodbye nor hung up here. Also
-    returned is who of two that spoke hung up first.
+    returned is who of two that spoke hung up first. A caller who gives up just as somebody presses
+    1 has spoken with nobody.
     """
     announcement = voice.with_place(village_code, ("out_human_staff",))
     until_s = time.monotonic() + SEARCH_LIMIT_S
@@ -102,5 +103,7 @@ async def human(
             await errand.part_kindly(None, [call], voice.say("out_unjoined"))
             return "nobody", None
         await errand.part_kindly(left, [call], voice.say("out_over"))
+        if left is caller and errand.outcome.talked_ms < CONTACT_AT_LEAST_MS:
+            return "caller_gone", None
         return "joined", left
     return errand.unanswered(), None

@@ -56,15 +56,22 @@ async def ask_key(
     return None
 
 
-async def hold(call: Call, sounds: Sequence[Path] = (), *, until_key: str = "") -> str | None:
-    """Let the call hear ``sounds`` again and again until it is over, or that key is pressed."""
+async def hold(
+    call: Call, sounds: Sequence[Path] = (), *, until_key: str = "", key_within_s: float = 0.0
+) -> str | None:
+    """Let the call hear ``sounds`` again and again until it is over, or that key is pressed.
+
+    The key is heeded for ``key_within_s``, then no longer.
+    """
     token = call.play(sounds) if sounds else None
+    heeded_until_s = time.monotonic() + key_within_s
     while True:
         event = await call.next_event(WATCH_S)
         if isinstance(event, HungUp):
             return None
-        if isinstance(event, Key) and event.digit == until_key:
-            return event.digit
+        is_key = isinstance(event, Key) and event.digit == until_key
+        if is_key and time.monotonic() < heeded_until_s:
+            return until_key
         if token is not None and event == PlayEnded(token):
             token = call.play(sounds)
 
@@ -100,15 +107,16 @@ async def join(first: Call, second: Call) -> bool:
 
 
 async def until_one_leaves(
-    first: Call, second: Call, *, limit_s: float, key_of_first: str = ""
+    first: Call, second: Call, *, limit_s: float, key_of_first: str = "", key_within_s: float = 0.0
 ) -> Call | str | None:
     """Watch two joined calls; the one that hung up first, or None when the time was over.
 
-    When both did at the same moment it is ``first``. ``key_of_first`` ends the talk as well, and
-    is returned.
+    When both did at the same moment it is ``first``. ``key_of_first`` ends the talk as well, when
+    it is pressed soon enough, and is returned.
     """
+    holding = hold(first, until_key=key_of_first, key_within_s=key_within_s)
     watchers = {
-        asyncio.create_task(hold(first, until_key=key_of_first)): first,
+        asyncio.create_task(holding): first,
         asyncio.create_task(hold(second)): second,
     }
     try:

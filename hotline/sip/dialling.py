@@ -101,25 +101,30 @@ class Dialling:
         """Ring ``number``; why not, when that is known at once.
 
         The leg goes to ``keep`` before anything is sent, and all that comes of it to ``on_event``.
+        ``description`` is sent with the address at which whoever is rung reaches us: only here is
+        known where a phone is.
         """
         if number in self._accounts:
             contact = self._registrar.find(number)
             if contact is None:
                 return "unreachable"
             address, ua = contact.address, self._ua(contact.address)
-            arrange = _to_phone(contact, ports.local_address(self._host, contact.address[0]))
+            own_host = ports.local_address(self._host, address[0])
+            arrange = _to_phone(contact, own_host)
         else:
             found = self._trunk_for(number)
             if isinstance(found, str):
                 return found
             address, ua = found, self._ua(found, self._trunk.user, self._trunk.password)
+            own_host = ports.local_address(self._host, address[0])
             arrange = _to_trunk(self._trunk)
         own_id = SipCallId()
         leg = Leg(call_id, address, (str(own_id), ua.lTag), dialled=True, ua=ua)
         ua.event_cb = lambda event, _ua: on_event(leg, event)
         keep(leg)
         shown = self._trunk.number or _OWN_NAME
-        ua.recvEvent(_Try((own_id, shown, number, MsgBody(description), None, None), arrange))
+        body = MsgBody(sdp.at(description, own_host))
+        ua.recvEvent(_Try((own_id, shown, number, body, None, None), arrange))
         return None
 
     def _trunk_for(self, number: str) -> Address | Undialled:

@@ -48,7 +48,7 @@ class Surroundings:
 class SipCall:
     """One call over SIP and RTP. Belongs to the event loop.
 
-    ``remote_ip`` is the address that signals, or for a call we make the likely way there. Raises
+    ``remote_ip`` is the address that signals; for a call we make it is not known yet. Raises
     Unavailable when no port is free.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack
@@ -24,6 +25,8 @@ EVENT_TYPE = 101
 """Our payload type for telephone events, where we may choose."""
 SEND_SILENCE = "a=silenceSupp:off - - - -"
 """Please do not leave out silence (RFC 3108, 5.6.3.2); who does not know it skips the line."""
+
+_OUR_ADDRESS = re.compile(r"^((?:o=.* |c=)IN IP4 )[0-9.]+", re.MULTILINE)
 
 
 class BadSdp(ValueError):
@@ -188,6 +191,11 @@ def offer(**ours: Unpack[Ours]) -> str:
     lines += [f"a=rtpmap:{number} {codec}/8000" for number, codec in STATIC_TYPES.items()]
     lines += _events(EVENT_TYPE)
     return "\r\n".join([*lines, "a=ptime:20", SEND_SILENCE, "a=sendrecv", ""])
+
+
+def at(description: str, address: str) -> str:
+    """A description of ours for somebody who reaches us at ``address``."""
+    return _OUR_ADDRESS.sub(rf"\g<1>{address}", description)
 
 
 def _head(ours: Ours) -> list[str]:

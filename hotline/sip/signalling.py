@@ -7,14 +7,13 @@ away it hangs up.
 from __future__ import annotations
 
 import dataclasses
-import re
 import signal
 from typing import Any
 
 import structlog
 
 from core.settings import Settings
-from hotline.sip import access, ports, quiet_sippy, refusals, sdp
+from hotline.sip import access, info_keys, ports, quiet_sippy, refusals, sdp
 from hotline.sip.dialling import Dialling
 from hotline.sip.gate import Gate
 from hotline.sip.incoming import RETRY_AFTER_S, Incoming
@@ -43,7 +42,6 @@ log = structlog.get_logger(__name__)
 
 REPORT_S = 5
 GOODBYE_S = 0.4
-_SIGNAL = re.compile(r"(?:Signal\s*=\s*)?([0-9*#])\s*(?:$|[\r\n])")
 
 
 class _NoLog:
@@ -135,9 +133,9 @@ class Signalling:
         elif isinstance(event, CCEventUpdate):
             self._changed(leg, event)
         elif isinstance(event, CCEventInfo):
-            match = _SIGNAL.search(str(event.getData()))
-            if match:
-                self._tell({"type": "key", "id": leg.call_id, "digit": match[1]})
+            key = info_keys.key_of(str(event.getData()))
+            if key is not None:
+                self._tell({"type": "key", "id": leg.call_id, "digit": key})
         elif leg.dialled and not leg.answered:
             self._progressed(leg, event)
         elif isinstance(event, CCEventConnect):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from hotline.callbacks import Debt
 from hotline.importer import Importer
 from hotline.journal import Journal
 from hotline.models import CallBack, CallRecord, OutgoingCall
+from hotline.outgoing.contract import Attempt
 from hotline.whole_numbers import read_of_call_back as read_number
 from tests.conftest import on_both_databases
 from tests.hotline.fake_call import voice
@@ -511,28 +512,65 @@ def test_another_areas_task_is_not_there(database: Database, people: dict[str, A
         callback_work.finish(session, people["operator"], task.id, 1, "helped", "", ZONE)
 
 
-@pytest.mark.parametrize(
-    ("result", "who", "talked_ms", "noted"),
-    [
-        ("joined", "resident", 10_000, ["reached"]),
-        ("joined", "resident", 9_900, []),
-        ("nobody", "resident", 0, ["not_reached"]),
-        ("nobody", "user:1", 0, []),
-        ("no_trunk", None, 0, []),
-    ],
-)
-def test_a_bridge_that_ended_is_noted_as_a_try_when_the_callers_phone_rang(
-    database: Database, result: str, who: str | None, talked_ms: int, noted: list[str]
-) -> None:
+def noted_after_bridge(
+    database: Database, result: str, *, talked_ms: int = 0, cause: str = "answered",
+    took_s: float = 0.0, who: str = "resident",
+) -> list[str]:  # fmt: skip
+    """What a bridge for a call-back that is due now wrote into it."""
     task = owe(database)
     assert task is not None
+    ended_at = NOON + timedelta(seconds=took_s)
+    attempt = Attempt(who, "138****5678", NOON.isoformat(), None, ended_at.isoformat(), cause)
     with database.write() as session:
         session.add(
             OutgoingCall(
                 id="order-1", kind="bridge", state="done", call_back_id=task.id, result=result,
-                attempts=[{"who": who}] if who else [], requested_at=NOON, expires_at=NOON,
+                attempts=[asdict(attempt)], requested_at=NOON, expires_at=NOON,
                 talked_ms=talked_ms,
             )
         )  # fmt: skip
     hear(database, "outgoing.ended", order_id="order-1")
-    assert [one["result"] for one in tasks(database)[0].tried or []] == noted
+    (after,) = tasks(database)
+    noted = [one["result"] for one in after.tried or []]
+    assert (after.due_at != task.due_at) == ("not_reached" in noted)
+    return noted
+
+
+@pytest.mark.parametrize(("talked_ms", "noted"), [(10_000, ["reached"]), (9_900, [])])
+def test_a_talk_is_noted_when_it_was_long_enough_to_be_one(
+    database: Database, talked_ms: int, noted: list[str]
+) -> None:
+    assert noted_after_bridge(database, "joined", talked_ms=talked_ms) == noted
+
+
+@pytest.mark.parametrize("cause", ["no_answer", "declined", "machine"])
+def test_a_phone_that_rang_in_vain_is_a_try(database: Database, cause: str) -> None:
+    assert noted_after_bridge(database, "nobody", cause=cause) == ["not_reached"]
+
+
+@pytest.mark.parametrize("cause", ["unreachable", "no_trunk", "limit", "unjoined"])
+def test_a_broken_line_is_no_try_at_the_resident(database: Database, cause: str) -> None:
+    assert noted_after_bridge(database, "nobody", cause=cause, took_s=8) == []
+
+
+@pytest.mark.parametrize("cause", ["busy", "refused"])
+@pytest.mark.parametrize(("took_s", "noted"), [(0.5, []), (8, ["not_reached"])])
+def test_busy_or_refused_at_once_is_the_lines_word_and_later_the_residents(
+    database: Database, cause: str, took_s: float, noted: list[str]
+) -> None:
+    assert noted_after_bridge(database, "nobody", cause=cause, took_s=took_s) == noted
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "answered"])
+def test_who_hangs_up_before_the_resident_speaks_has_not_tried(
+    database: Database, cause: str
+) -> None:
+    assert noted_after_bridge(database, "nobody", cause=cause, took_s=8) == []
+
+
+def test_a_talk_that_a_stop_of_the_hotline_cut_off_is_not_a_try_in_vain(database: Database) -> None:
+    assert noted_after_bridge(database, "killed", talked_ms=60_000) == []
+
+
+def test_ones_own_phone_that_rang_in_vain_is_no_try(database: Database) -> None:
+    assert noted_after_bridge(database, "nobody", cause="no_answer", who="user:1") == []

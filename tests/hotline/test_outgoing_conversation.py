@@ -63,6 +63,20 @@ def test_zero_joins_the_caller_with_a_person(town: Town, factory: ConversationFa
     assert call.ended is not None
 
 
+def test_who_wanted_a_person_and_gave_up_as_one_answered_is_phoned_back(
+    town: Town, factory: ConversationFactory, importer: Importer, database: Database
+) -> None:
+    town.people("human", FIRST)
+    person = leg(Press("1"), Stay(), Silence())
+    town.driver.reactions[FIRST] = [person]
+    hold(town, factory, leg(Press("0"), Stay(), GoAway()))
+    assert town.outcome().joined_at is not None
+    importer.run_once()
+    with database.read() as session:
+        task = session.scalars(sa.select(CallBack)).one()
+    assert (task.reason, task.state) == ("human", "open")
+
+
 def test_a_caller_who_hangs_up_stops_the_search(town: Town, factory: ConversationFactory) -> None:
     town.people("human", FIRST)
     town.driver.reactions[FIRST] = [RingsOn()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -100,6 +101,25 @@ def test_a_machine_that_answers_for_the_resident_is_no_contact(town: Town) -> No
     assert town.causes() == ["answered", "machine"]
     assert said(staff)[-1] == "out_nobody"
     assert machine.ended == "machine"
+
+
+def test_once_a_talk_goes_on_key_nine_ends_and_undoes_nothing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errand, "MACHINE_KEY_WITHIN_S", 0.0)
+    ignored: list[bool] = []
+
+    def slip() -> Iterator[Any]:
+        yield from (Press("1"), Stay(), Press("9"))
+        ignored.append(True)
+        yield from (Stay(), Silence())
+
+    staff = FakeLeg(slip())
+    resident = leg(Silence(), Until(lambda: bool(ignored)), GoAway())
+    town.driver.reactions[STAFF], town.driver.reactions[RESIDENT] = [staff], [resident]
+    town.carry_out(town.order())
+    assert town.outcome().result == "joined"
+    assert town.outcome().joined_at is not None
 
 
 def test_other_keys_do_not_end_a_talk(town: Town) -> None:
@@ -346,7 +366,10 @@ def test_orders_come_over_a_socket_that_only_we_may_use(town: Town) -> None:
 # A person for who waits
 
 
-def test_the_first_person_who_presses_one_speaks_with_the_caller(town: Town) -> None:
+def test_the_first_person_who_presses_one_speaks_with_the_caller(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows, "CONTACT_AT_LEAST_MS", 0)
     town.people("human", FIRST, SECOND, THIRD)
     answers = leg(Press("1"), Stay(), Silence())
     town.driver.reactions.update({FIRST: ["busy"], SECOND: [answers]})
@@ -396,6 +419,16 @@ def test_a_caller_who_goes_stops_the_ringing(town: Town) -> None:
     assert town.find_human(leg(rings, GoAway())) == "caller_gone"
     assert town.driver.numbers == town.driver.cancelled == [FIRST]
     assert town.outcome().result == "caller_gone"
+
+
+def test_a_caller_who_goes_just_as_somebody_presses_one_has_not_spoken(town: Town) -> None:
+    town.people("human", FIRST, SECOND)
+    person = leg(Press("1"), Stay(), Silence())
+    town.driver.reactions[FIRST] = [person]
+    assert town.find_human(leg(Stay(), GoAway())) == "caller_gone"
+    assert town.driver.numbers == [FIRST]
+    assert town.outcome().result == "caller_gone"
+    assert said(person)[-1] == "out_over"
 
 
 def test_nobody_is_told_as_nobody(town: Town) -> None:

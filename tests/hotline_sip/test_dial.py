@@ -14,8 +14,7 @@ import pytest
 
 from core import settings as core_settings
 from hotline.call import Call, HungUp
-from hotline.sip import g711, rtp, sdp, wire
-from hotline.sip.dialled import ANYWHERE, way_to
+from hotline.sip import g711, ports, rtp, sdp, wire
 from hotline.sip.endpoint import SipCall
 from hotline.telephony import Telephony
 from tests.hotline_sip.raw import offer
@@ -223,11 +222,20 @@ def test_an_answer_without_a_usable_description_is_hung_up_on() -> None:
     with_line(steps)
 
 
-def test_the_address_we_tell_lies_on_the_way() -> None:
-    config = core_settings.load().model_copy(
-        update={"trunk_host": "203.0.113.7", "sip_acl": "10.1.0.0/16"}
-    )
-    assert way_to("+8613900000001", config) == "203.0.113.7"
-    assert way_to("duty-phone", config) == "10.1.0.0"
-    named = config.model_copy(update={"trunk_host": "sip.example.org", "sip_acl": ""})
-    assert {way_to("110", named), way_to("duty-phone", named)} == {ANYWHERE}
+def test_later_descriptions_tell_the_address_that_reaches_who_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_the_way = {"127.0.0.1": "10.1.1.1"}
+    monkeypatch.setattr(ports, "local_address", lambda _, to: on_the_way.get(to, "10.9.9.9"))
+
+    async def steps(signalling: Signalling) -> None:
+        dialling = asyncio.create_task(signalling.telephony.dial("duty-room", ring_s=5))
+        dial = await signalling.next("dial")
+        signalling.pick_up(dial["id"])
+        await dialling
+        held = dataclasses.replace(signalling.description, direction="sendonly")
+        signalling.tell("reinvite", dial["id"], offer=dataclasses.asdict(held))
+        answer = await signalling.next("answer")
+        assert sdp.parse(answer["sdp"]).address == "10.1.1.1"
+
+    with_line(steps, sip_host="0.0.0.0")

@@ -108,6 +108,12 @@ def test_what_we_propose_can_be_read_again() -> None:
     assert ours.media == (("audio", "RTP/AVP", "8 0 101"),)
 
 
+def test_what_we_propose_is_told_with_the_address_on_the_way() -> None:
+    text = sdp.offer(address="10.0.0.1", port=20000, session=5, version=2)
+    told = sdp.at(text, "10.7.0.1")
+    assert told == sdp.offer(address="10.7.0.1", port=20000, session=5, version=2)
+
+
 def test_g722_is_taken_only_where_nothing_else_is_offered() -> None:
     offer = sdp.parse("c=IN IP4 10.0.0.9\nm=audio 40000 RTP/AVP 9 101\na=rtpmap:9 G722/8000\n")
     assert (offer.codec, offer.payload_type) == ("G722", 9)

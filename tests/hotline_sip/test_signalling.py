@@ -124,11 +124,17 @@ def test_a_changed_offer_we_cannot_use_leaves_the_call_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"),
-    [("application/dtmf-relay", "Signal=5\r\nDuration=100\r\n"), ("application/dtmf", "5")],
+    ("kind", "body", "key"),
+    [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=100\r\n", "5"),
+        ("application/dtmf-relay", "Signal=11\r\nDuration=160\r\n\r\n", "#"),
+        ("application/dtmf", "5", "5"),
+    ],
 )
-def test_keys_by_sip_info_arrive(line: Hotline, caller: RawCaller, kind: str, body: str) -> None:
-    number = f"139{len(kind)}"
+def test_keys_by_sip_info_arrive(
+    line: Hotline, caller: RawCaller, kind: str, body: str, key: str
+) -> None:
+    number = f"139{len(body)}"
     invite = caller.message("INVITE", 1, offer(), sender=f"sip:{number}@here")
     assert caller.status(invite) == 200
     caller.their_tag = caller.last.split("To:")[1].split("tag=")[1].split("\r\n")[0]
@@ -138,7 +144,7 @@ def test_keys_by_sip_info_arrive(line: Hotline, caller: RawCaller, kind: str, bo
     found = wait_until(lambda: notes_of(line, number) and [
         n for n in notes_of(line, number) if n.get("event") == "Key"
     ])  # fmt: skip
-    assert found == [{"event": "Key", "digit": "5"}]
+    assert found == [{"event": "Key", "digit": key}]
 
 
 @pytest.mark.parametrize(

@@ -277,13 +277,17 @@ def test_handler_and_resident_are_joined_from_the_case(
     assert "aunt" not in page
 
 
+SPOKEN_S = CONTACT_AT_LEAST_MS // 1000 + 1
+"""A caller who leaves sooner is phoned back."""
+
+
 def test_a_caller_who_wants_a_person_speaks_with_one(place: HotlineTown) -> None:
     since, said = utc_now(), noise(20, seed=4)
 
     async def scene(duty: Baresip) -> bytes:
         joined = asyncio.Event()
         script: list[Step] = [Wait(1.5), Press("0"), WaitFor(joined), Say(), Wait(1.0)]
-        pcm = said.astype("<i2").tobytes()[: 8000 * 2 * 6]
+        pcm = said.astype("<i2").tobytes()[: 8000 * 2 * SPOKEN_S]
         call = asyncio.create_task(place.call_soon("13800000901", script, pcm))
         await asyncio.to_thread(wait_for, answered(place, "human", since), "nobody answers")
         await asyncio.sleep(1)

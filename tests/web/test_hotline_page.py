@@ -203,6 +203,23 @@ def test_everybody_gives_the_own_telephone(
     assert row.number_sealed is None
 
 
+@pytest.mark.parametrize("name", ["duty-room", "601-2"])
+def test_a_telephone_registered_here_keeps_its_whole_name(
+    client: Clients, config: Settings, database: Database, sealer: Sealer, cast: dict[str, int],
+    name: str,
+) -> None:  # fmt: skip
+    config.sip_accounts = "duty-room:a-long-password, 601-2:another-password"
+    assert post(
+        client("administrator"), "/hotline/phones/new", {**DUTY, "number": f" {name}"}
+    ).is_redirect
+    (phone,) = duty_phones(database)
+    assert sealer.unseal(phone.number_sealed) == name
+    assert post(client("handler"), "/phone", {"number": f"{name} "}).is_redirect
+    row = staff(database, cast["handler"])
+    assert row is not None
+    assert sealer.unseal(row.number_sealed or "") == name
+
+
 def test_a_pin_is_shown_once_and_stored_as_a_hash(
     client: Clients, database: Database, cast: dict[str, int]
 ) -> None:

@@ -112,12 +112,12 @@ def store_own(
     forget: Annotated[str, Form(max_length=1)] = "",
 ) -> Response:  # fmt: skip
     """Store or forget the own telephone."""
-    user = session.get_one(User, actor.id)
+    user, settings = session.get_one(User, actor.id), services.settings
     with attempt(session) as tried:
         if not forget:
-            phone_book.require_dialable(phone_book.plain_number(number), services.settings)
+            phone_book.require_dialable(phone_book.plain_number(number, settings), settings)
         typed = "" if forget else number
-        phone_book.set_staff_number(session, services.settings, services.sealer, actor, user, typed)
+        phone_book.set_staff_number(session, settings, services.sealer, actor, user, typed)
     if tried.error:
         return render(
             request, "people/own_phone.html", error=tried.error, values={"number": number},
