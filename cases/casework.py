@@ -10,21 +10,21 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import access, deadlines, handlers, lifecycle, tiers
+from cases import access, answering, case_ledger, deadlines, handlers, lifecycle, tiers
+from cases.answering import HANDED_OVER as HANDED_OVER
 from cases.lifecycle import Action, CaseFacts, CaseStatus, Request, Step
 from cases.models import Case, CaseEvent, CaseReport, Report
-from core import outbox, settings
+from core import settings
 from core.auth import RIGHTS, Actor
 from core.clock import utc_now
-from core.database import claimed
-from core.errors import N_, Conflict
 
 CASE_RIGHTS = frozenset({"case.dispatch", "case.resolve", "case.verify"})
 REMINDER = "reminder"
-HANDED_OVER = "handed_over"
 RAISED = "raised"
 """Action of the event that tells that a higher tier handles the case; its reason is the tier."""
 _HANDLING = {Action.ACCEPT, Action.BEGIN, Action.RESUME, Action.RESOLVE, Action.REQUEST_RETURN}
+_TO_WHO_HAD_IT = {Action.REOPEN, Action.REQUEST_RETURN}
+"""Steps whose new owner is known from before, and may be gone by now."""
 
 
 def open_case(
@@ -56,8 +56,8 @@ def open_case(
     session.add(case)
     session.flush()
     session.add(CaseReport(case_id=case.id, report_id=report.id))
-    _event(session, case, actor, "open", None, case.status, None, now)
-    outbox.emit(session, "case.changed", case_id=case.id)
+    case_ledger.note(session, case, actor, "open", None, case.status, None, now)
+    case_ledger.tell(session, case)
     return case
 
 
@@ -88,9 +88,12 @@ def transition(
     _store(session, case, after, version)
     now = utc_now()
     note = "; ".join(part for part in (reason.strip(), outcome or "") if part) or None
-    _event(session, case, actor, action.value, facts.status.value, after.status.value, note, now)
+    before, reached = facts.status.value, after.status.value
+    case_ledger.note(session, case, actor, action.value, before, reached, note, now)
     _note_tier(session, case, actor, facts, after, now)
-    outbox.emit(session, "case.changed", case_id=case.id)
+    if action in _TO_WHO_HAD_IT:
+        answering.ensure(session, case, actor.id)
+    case_ledger.tell(session, case)
     return case
 
 
@@ -126,25 +129,25 @@ def steps_for(session: Session, actor: Actor, case: Case) -> list[Step]:
 
 
 def facts_of(session: Session, case: Case) -> CaseFacts:
-    """The facts the pure rules need, from the row and this cycle's events."""
-    events = session.scalars(
-        sa.select(CaseEvent)
-        .where(CaseEvent.case_id == case.id, CaseEvent.cycle_no == case.cycle_no)
-        .order_by(CaseEvent.id)
-    ).all()
-    dispatchers = [e.actor_id for e in events if e.action == Action.ASSIGN and e.actor_id]
+    """The facts the pure rules need, from the row and what happened.
+
+    Who dispatched it may have done so in an earlier cycle: a reopened case is not assigned anew.
+    """
+    happened = events(session, case.id)
+    dispatchers = [e.actor_id for e in happened if e.action == Action.ASSIGN and e.actor_id]
+    now = [e for e in happened if e.cycle_no == case.cycle_no]
     return CaseFacts(
         status=CaseStatus(case.status),
         owner_id=case.owner_id,
         handler_id=case.handler_id,
         dispatcher_id=dispatchers[-1] if dispatchers else None,
         cycle_no=case.cycle_no,
-        held_in_cycle=any(e.action == Action.HOLD for e in events),
-        worked_by=frozenset(e.actor_id for e in events if e.action in _HANDLING and e.actor_id),
+        held_in_cycle=any(e.action == Action.HOLD for e in now),
+        worked_by=frozenset(e.actor_id for e in now if e.action in _HANDLING and e.actor_id),
         level=case.level,
         tier=tiers.tier_of(case),
         verification_outcome=case.verification_outcome,
-        closed_for=_closed_for(case, events),
+        closed_for=_closed_for(case, now),
     )
 
 
@@ -163,7 +166,8 @@ def reopen_for_resident(session: Session, case: Case, reason: str) -> None:
     if case.status == CaseStatus.RESOLVED:
         _resident_steps(session, case, Action.VERIFY, reason)
     _resident_steps(session, case, Action.REOPEN, reason)
-    outbox.emit(session, "case.changed", case_id=case.id)
+    answering.ensure(session, case, None)
+    case_ledger.tell(session, case)
 
 
 def _resident_steps(session: Session, case: Case, action: Action, reason: str) -> None:
@@ -172,7 +176,7 @@ def _resident_steps(session: Session, case: Case, action: Action, reason: str) -
     after = _apply(session, case, facts, wanted)
     _store(session, case, after, case.version)
     before, now = facts.status.value, utc_now()
-    _event(session, case, None, action.value, before, after.status.value, reason, now)
+    case_ledger.note(session, case, None, action.value, before, after.status.value, reason, now)
     _note_tier(session, case, None, facts, after, now)
 
 
@@ -194,20 +198,13 @@ def _note_tier(
 ) -> None:
     if after.tier != before.tier:
         status = after.status.value
-        _event(session, case, actor, RAISED, status, status, after.tier, at)
-
-
-def hand_over(session: Session, case: Case, after: CaseFacts, of_whom: str) -> None:
-    """The case goes to other hands as it stands; ``of_whom``: the name of who had it."""
-    _store(session, case, after, case.version)
-    _event(session, case, None, HANDED_OVER, case.status, case.status, of_whom, utc_now())
-    outbox.emit(session, "case.changed", case_id=case.id)
+        case_ledger.note(session, case, actor, RAISED, status, status, after.tier, at)
 
 
 def remember_reminder(session: Session, case: Case, reason: str) -> None:
     """催办: the resident asks again while the case is in work; its state stays."""
-    _event(session, case, None, REMINDER, case.status, case.status, reason, utc_now())
-    outbox.emit(session, "case.changed", case_id=case.id)
+    case_ledger.note(session, case, None, REMINDER, case.status, case.status, reason, utc_now())
+    case_ledger.tell(session, case)
 
 
 def due_at(session: Session, case: Case) -> datetime | None:
@@ -220,6 +217,14 @@ def due_at(session: Session, case: Case) -> datetime | None:
     return deadlines.due_at(case.level, case.service_code, case.urgent, start, rested)
 
 
+def hold_reason(session: Session, case: Case) -> str | None:
+    """Why it rests, in the words meant for the resident; None unless it does."""
+    if case.status != CaseStatus.ON_HOLD:
+        return None
+    holds = [e for e in events(session, case.id) if e.action == Action.HOLD]
+    return holds[-1].reason if holds else None
+
+
 def events(session: Session, case_id: int) -> list[CaseEvent]:
     """Everything that happened to a case, oldest first."""
     query = sa.select(CaseEvent).where(CaseEvent.case_id == case_id).order_by(CaseEvent.id)
@@ -227,49 +232,18 @@ def events(session: Session, case_id: int) -> list[CaseEvent]:
 
 
 def _store(session: Session, case: Case, after: CaseFacts, version: int) -> None:
-    changed = session.execute(
-        sa.update(Case)
-        .where(Case.id == case.id, Case.version == version)
-        .values(
-            status=after.status.value,
-            owner_id=after.owner_id,
-            handler_id=after.handler_id,
-            cycle_no=after.cycle_no,
-            level=after.level,
-            tier=after.tier,
-            verification_outcome=after.verification_outcome,
-            version=version + 1,
-        )
-        .execution_options(synchronize_session=False)
+    case_ledger.change(
+        session,
+        case,
+        version,
+        status=after.status.value,
+        owner_id=after.owner_id,
+        handler_id=after.handler_id,
+        cycle_no=after.cycle_no,
+        level=after.level,
+        tier=after.tier,
+        verification_outcome=after.verification_outcome,
     )
-    if not claimed(changed):
-        raise Conflict(N_("Somebody changed this case meanwhile. Load it again and decide anew."))
-    session.refresh(case)
-
-
-def _event(
-    session: Session,
-    case: Case,
-    actor: Actor | None,
-    action: str,
-    before: str | None,
-    after: str,
-    reason: str | None,
-    at: datetime,
-) -> None:
-    session.add(
-        CaseEvent(
-            case_id=case.id,
-            at=at,
-            actor_id=actor.id if actor else None,
-            action=action,
-            before=before,
-            after=after,
-            reason=reason,
-            cycle_no=case.cycle_no,
-        )
-    )
-    session.flush()
 
 
 def _new_number(session: Session, now: datetime) -> str:

@@ -126,6 +126,7 @@ class CaseFacts:
     owner_id: int
     handler_id: int | None = None
     dispatcher_id: int | None = None
+    """Who gave it to somebody last, be it in an earlier cycle."""
     cycle_no: int = 1
     held_in_cycle: bool = False
     worked_by: frozenset[int] = frozenset()

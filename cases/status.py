@@ -27,7 +27,7 @@ class CaseStep:
     """How far a case is: its number, status and cycle (2 and more: reopened).
 
     ``due_at``: until when it is to be solved, None when it is. ``reply``: the newest word of
-    whoever handles it, as the id of a CaseReply.
+    whoever handles it, as the id of a CaseReply. ``hold_reason``: why it rests, for the PIN alone.
     """
 
     case_no: str
@@ -35,6 +35,7 @@ class CaseStep:
     cycle_no: int
     due_at: datetime | None = None
     reply: int | None = None
+    hold_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,4 +146,5 @@ def _step(session: Session, case: Case, by_pin: bool) -> CaseStep:
         case.cycle_no,
         casework.due_at(session, case),
         reply.id if reply else None,
+        casework.hold_reason(session, case) if by_pin else None,
     )

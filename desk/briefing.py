@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from broadcast import after_restore, presence
 from broadcast.models import Player
+from cases import access, reminders
 from cases.models import Case, Report
 from core import areas
 from core.auth import Actor
@@ -91,6 +92,13 @@ def _reports(session: Session, actor: Actor, own: set[str], _zone: str) -> list[
             "bad",
         ),
     ]
+    asked = waiting.where(reminders.of_report() > 0)
+    if not access.keeps_secrets(actor):
+        asked = asked.where(sa.not_(Report.confidential))
+    reminded = session.scalar(asked) or 0
+    if reminded:
+        label = N_("Reports that residents ask about again")
+        duties.insert(0, _duty("reports.reminded", reminded, label, "/reports", "warn"))
     if urgent:
         duties.insert(
             0, _duty("reports.urgent", urgent, N_("Urgent reports to review"), "/reports", "bad")
@@ -139,8 +147,12 @@ def _has_words(kind: str) -> sa.Exists:
 
 def _cases(session: Session, actor: Actor, own: set[str], _zone: str) -> list[Duty]:
     opened = sa.select(sa.func.count()).where(Case.status.not_in(CLOSED_CASES))
-    mine = session.scalar(opened.where(Case.owner_id == actor.id)) or 0
-    found = [_duty("cases.mine", mine, N_("Cases that wait for you"), "/cases?mine=1", "warn")]
+    owned = opened.where(Case.owner_id == actor.id)
+    mine, reminded = session.scalar(owned), session.scalar(owned.where(reminders.of_case() > 0))
+    found = [_duty("cases.mine", mine or 0, N_("Cases that wait for you"), "/cases?mine=1", "warn")]
+    if reminded:
+        label = N_("Cases of yours that residents ask about again")
+        found.insert(0, _duty("cases.reminded", reminded, label, "/cases?mine=1", "warn"))
     if actor.may("report.read"):
         here = sa.or_(Case.village_code.in_(own), Case.village_code.is_(None))
         every = session.scalar(opened.where(here)) or 0

@@ -23,6 +23,7 @@ ACTIONS = {
     "follows": N_("a later word about"),
     "more_of": N_("holds all of the report that broke off:"),
     "came_again": N_("all of it and more came as report"),
+    "kept_apart": N_("confidential, so not joined to a case that others share:"),
     "transcript_failed": N_("machine could not write it down"),
     "retry": N_("transcription asked for again"),
     "dialect": N_("dialect named"),

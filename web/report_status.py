@@ -24,6 +24,7 @@ from cases.status import Answer, CaseStep
 from core.errors import N_, Forbidden
 from core.sealed import secret_key
 from core.settings import Settings
+from web import masks
 
 PROOF_S = 1800
 REPORT_WORDS = {
@@ -99,6 +100,7 @@ class Road:
     is_again: bool = False
     due_at: datetime | None = None
     reply: Reply | None = None
+    rests_because: str = ""
 
 
 def stages(reached: int) -> tuple[Stage, ...]:
@@ -161,4 +163,5 @@ def _road(session: Session, proofs: Proofs, step: CaseStep) -> Road:
         step.cycle_no > 1,
         step.due_at,
         Reply(reply.at, reply.text, proofs.give(reply=reply.id)) if reply else None,
+        masks.hide(step.hold_reason),
     )

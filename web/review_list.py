@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cases import access, dialects
+from cases import access, dialects, reminders
 from cases.dialects import Routing
 from cases.lifecycle import ReportState
 from cases.models import Report
@@ -41,6 +41,7 @@ class Row:
     failed: bool
     is_sealed: bool
     routing: str = dialects.NOWHERE
+    reminders: int = 0
 
 
 def rows(
@@ -52,9 +53,9 @@ def rows(
     offset: int = 0,
     dialect: str = "",
 ) -> tuple[list[Row], int]:
-    """Reports for the list and how many there are: urgent first, then the oldest (waiting),
-    or the newest first (decided). Of those that wait, what is for people who understand another
-    dialect comes after the own work.
+    """Reports for the list and how many there are: urgent first, then what residents ask about
+    again, then the oldest (waiting), or the newest first (decided). Of those that wait, what is
+    for people who understand another dialect comes after the own work.
 
     ``dialect``: only reports in it; FOR_ME: only what is not for somebody else.
     """
@@ -72,13 +73,15 @@ def rows(
     if waiting:
         alarm = sa.or_(Report.urgent, Report.proposed_urgent)
         later = sa.case((elsewhere, 1), else_=0)
-        query = query.order_by(sa.desc(alarm), later, Report.received_at, Report.id)
+        asked_about = reminders.first(reminders.of_report())
+        query = query.order_by(sa.desc(alarm), later, asked_about, Report.received_at, Report.id)
     else:
         query = query.order_by(Report.received_at.desc(), Report.id.desc())
     found = list(session.scalars(query.limit(limit).offset(offset)))
     texts, states = _texts(session, found), _job_states(session, found)
     names = {area.code: area.name for area in areas.villages(session)}
-    return [_row(actor, report, names, texts, states, routing) for report in found], total
+    asked = reminders.by_report(session, [report.id for report in found])
+    return [_row(actor, one, names, texts, states, routing, asked) for one in found], total
 
 
 def _row(
@@ -88,6 +91,7 @@ def _row(
     texts: Mapping[int, str],
     states: Mapping[int, str],
     routing: Routing,
+    asked: Mapping[int, int],
 ) -> Row:
     is_sealed = report.confidential and not access.keeps_secrets(actor)
     text = "" if is_sealed else texts.get(report.id) or report.typed_text or ""
@@ -100,6 +104,7 @@ def _row(
         state == "failed" or report.sound_failure is not None,
         is_sealed,
         routing.of(report) if report.state in WAITING and not is_sealed else dialects.NOWHERE,
+        0 if is_sealed else asked.get(report.id, 0),
     )
 
 

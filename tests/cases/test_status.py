@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from cases import references, status
-from cases.models import Report, StatusGuess
+from cases import casework, references, review, status
+from cases.lifecycle import Action
+from cases.models import Case, Report, StatusGuess
+from cases.review import Decision
 from cases.status import Answer
 from core.clock import FakeClock
 from core.database import Database
@@ -178,3 +180,37 @@ def test_guesses_are_stored_without_the_address(
     with database.read() as session:
         stored = [guess.key for guess in session.query(StatusGuess)]
     assert not any("203.0" in key or report.reference_no in key for key in stored)
+
+
+def test_why_a_case_rests_is_told_while_it_does_and_for_the_pin_alone(
+    database: Database, cast: Cast, report: Report, look_up: LookUp
+) -> None:
+    with database.write() as session:
+        opened = review.start(session, cast.operator, report.id)
+        decision = Decision(summary="路灯坏了")
+        case_id = review.accept(session, cast.operator, report.id, opened.version, decision).id
+
+    def step(action: Action) -> None:
+        dispatching = action in (Action.ASSIGN, Action.HOLD)
+        with database.write() as session:
+            casework.transition(
+                session,
+                cast.dispatcher if dispatching else cast.handler,
+                case_id,
+                action,
+                session.get_one(Case, case_id).version,
+                reason="等配件" if action is Action.HOLD else "",
+                handler_id=cast.handler.id if action is Action.ASSIGN else None,
+            )
+
+    def told(**proof: str) -> str | None:
+        return look_up(report.reference_no, **proof).cases[0].hold_reason
+
+    for action in (Action.ASSIGN, Action.ACCEPT, Action.BEGIN):
+        step(action)
+    assert told(pin="4711") is None
+    step(Action.HOLD)
+    assert told(pin="4711") == "等配件"
+    assert told(caller_number=NUMBER) is None
+    step(Action.RESUME)
+    assert told(pin="4711") is None

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from cases import handlers, intake, review
+from cases import casework, handlers, intake, review
 from cases.access import CONFIDENTIAL_ROLES
 from cases.intake import Arrival
 from cases.models import Case
@@ -267,6 +267,35 @@ def test_lists_are_narrowed(client: Clients, make_case: MakeCase, cast: dict[str
     assert link not in dispatcher.get("/cases?status=closed").text
     assert link not in dispatcher.get("/cases?mine=1").text
     assert link in client("operator").get("/cases/list?mine=1").text
+
+
+def test_a_case_residents_ask_about_again_says_so_and_stands_first(
+    client: Clients, make_case: MakeCase, cast: dict[str, int], database: Database
+) -> None:
+    quiet, asked_about = make_case(), make_case(key="c2")
+    for case in (quiet, asked_about):
+        step(client("dispatcher"), case, "assign", handler_id=str(cast["handler"]))
+    with database.write() as session:
+        for _ in range(2):
+            casework.remember_reminder(session, session.get_one(Case, asked_about), "催")
+    handler = client("handler")
+    rows = re.findall(r"<tr>\s*<td.*?</tr>", handler.get("/cases?mine=1").text, re.DOTALL)
+    assert [f'"/cases/{asked_about}"' in row for row in rows] == [True, False]
+    assert ["Reminded: 2" in row for row in rows] == [True, False]
+    assert "Reminded: 2" in handler.get(f"/cases/{asked_about}").text
+    step(handler, asked_about, "accept")
+    assert "Reminded: " not in handler.get("/cases?mine=1").text
+
+
+def test_nobody_is_named_as_the_one_who_handed_a_case_over(
+    client: Clients, make_case: MakeCase, cast: dict[str, int]
+) -> None:
+    case = make_case()
+    step(client("dispatcher"), case, "assign", handler_id=str(cast["handler"]))
+    post(client("administrator"), f"/people/{cast['handler']}/active", {"active": "false"})
+    page = client("dispatcher").get(f"/cases/{case}").text
+    assert "Handed over" in page
+    assert "The resident" not in page
 
 
 def test_a_confidential_case_shows_its_handler_the_paraphrase_only(

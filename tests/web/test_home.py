@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from broadcast.models import Player
-from cases.models import Report
+from cases import casework, residents
+from cases.models import Case, Report
 from core import auth, blobs
 from core.blobs import BlobStore
 from core.clock import FakeClock, utc_now
@@ -81,6 +82,30 @@ def test_reports_of_the_own_area_and_of_none_wait(
     assert counts(database, cast, "operator")["reports.waiting"] == 2
     assert counts(database, cast, "operator")["reports.urgent"] == 1
     assert "reports.waiting" not in counts(database, cast, "recorder")
+
+
+def test_what_residents_ask_about_again_is_counted_for_whoever_owes_the_answer(
+    fake_clock: FakeClock, database: Database, cast: dict[str, int]
+) -> None:
+    with database.write() as session:
+        report(session, 1, VILLAGE)
+        report(session, 2, VILLAGE)
+        session.flush()
+        for found in session.scalars(sa.select(Report).order_by(Report.id)).all()[:1]:
+            residents.not_satisfied(session, found.id, "call:1")
+        for number, name in enumerate(("handler", "dispatcher")):
+            session.add(
+                Case(
+                    case_no=f"X-{number}", title="路灯", summary="路灯坏了", status="assigned",
+                    village_code=VILLAGE, owner_id=cast[name], created_at=utc_now(),
+                )
+            )  # fmt: skip
+        session.flush()
+        mine = session.scalars(sa.select(Case).where(Case.owner_id == cast["handler"])).one()
+        casework.remember_reminder(session, mine, "催")
+    assert counts(database, cast, "operator")["reports.reminded"] == 1
+    assert counts(database, cast, "handler")["cases.reminded"] == 1
+    assert "cases.reminded" not in counts(database, cast, "dispatcher")
 
 
 def test_only_plays_missed_today_count(

@@ -161,6 +161,17 @@ def test_the_whole_follows_the_case_that_the_half_became(
     assert "Looked at and accepted" in ask(villager, number, pin).text
 
 
+def test_confidence_asked_for_with_the_whole_reaches_the_case_of_the_half(
+    villager: TestClient, token: str, half: Report, database: Database, client: Clients
+) -> None:
+    case_id = accept(database, half)
+    assert client("dispatcher").get(f"/cases/{case_id}").status_code == 200
+    assert "Your report is confidential" in arrives(villager, token, confidential="1")
+    for someone in ("operator", "dispatcher", "township", "leader", "handler"):
+        assert client(someone).get(f"/cases/{case_id}").status_code == 404
+    assert "Confidential from now on" in client("county").get(f"/cases/{case_id}").text
+
+
 @pytest.mark.parametrize("why", ["urgent", "proposed_urgent", "awaited"])
 def test_a_half_in_which_danger_was_or_may_be_found_stays_in_the_list(
     villager: TestClient, token: str, half: Report, database: Database, why: str

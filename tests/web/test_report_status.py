@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from cases.lifecycle import CaseStatus
-from cases.models import Case, CaseReply, CaseReport, Report, ResidentWord
+from cases.models import Case, CaseEvent, CaseReply, CaseReport, Report, ResidentWord
 from core import blobs, clock
 from core.blobs import BlobStore
 from core.clock import utc_now
@@ -107,6 +107,30 @@ def test_the_due_time_is_told_while_a_clock_runs(
     with database.write() as session:
         session.get_one(Case, case_id).status = CaseStatus.RESOLVED.value
     assert "To be solved by" not in ask(villager, *told).text
+
+
+@pytest.mark.parametrize(
+    ("status", "is_told"), [(CaseStatus.ON_HOLD, True), (CaseStatus.IN_PROGRESS, False)]
+)
+def test_why_it_rests_is_told_without_anybodys_number(
+    villager: TestClient,
+    told: Numbers,
+    database: Database,
+    cast: dict[str, int],
+    status: CaseStatus,
+    is_told: bool,
+) -> None:
+    case_id = make_case(database, cast, status)
+    with database.write() as session:
+        session.add(
+            CaseEvent(
+                case_id=case_id, at=utc_now(), actor_id=cast["dispatcher"], action="hold",
+                after="on_hold", reason="等配件，问13812345678", cycle_no=1,
+            )
+        )  # fmt: skip
+    page = ask(villager, *told).text
+    assert ("等配件" in page) is is_told
+    assert "13812345678" not in page
 
 
 @pytest.fixture
@@ -205,7 +229,6 @@ def test_what_was_closed_long_ago_offers_no_objection(
     villager: TestClient, told: Numbers, database: Database, cast: dict[str, int]
 ) -> None:
     from cases.lifecycle import RESIDENT_REOPENS_WITHIN
-    from cases.models import CaseEvent
 
     case_id = make_case(database, cast, CaseStatus.CLOSED)
     with database.write() as session:

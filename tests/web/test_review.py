@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from cases import intake, ledger
+from cases import intake, ledger, residents
 from cases.intake import Arrival
 from cases.models import Case, Report
 from core.blobs import BlobStore
@@ -124,6 +124,22 @@ def test_the_list_shows_urgent_first_then_the_oldest(
     page = client("operator").get("/reports").text
     places = [page.index(f'href="/reports/{number}"') for number in numbers]
     assert places[2] < places[0] < places[1]
+
+
+def test_a_report_its_resident_asks_about_again_says_so_and_comes_before_older_ones(
+    client: Clients, arrive: Arrive, database: Database
+) -> None:
+    older, asked_about, urgent = arrive(), arrive(), arrive(urgent=True)
+    with database.write() as session:
+        for key in ("a", "b"):
+            residents.not_satisfied(session, asked_about, key)
+    page = client("operator").get("/reports").text
+    assert re.findall(r'<a href="/reports/(\d+)"><b>', page) == [
+        str(each) for each in (urgent, asked_about, older)
+    ]
+    assert page.count("Reminded: 1") == 1
+    assert page.index(f'"/reports/{asked_about}"') < page.index("Reminded: 1")
+    assert page.index("Reminded: 1") < page.index(f'"/reports/{older}"')
 
 
 def test_the_list_shows_no_number_a_caller_said(client: Clients, arrive: Arrive) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from cases import access, casework, contacts, handlers, references, tiers
+from cases import access, answering, casework, contacts, handlers, references, reminders, tiers
 from cases.lifecycle import OUTCOMES, Action, CaseStatus
 from cases.models import Case, CaseEvent
 from cases.vocabulary import LEVELS, SERVICE_BY_CODE, TIERS
@@ -64,6 +64,7 @@ ACTIONS = {
     casework.REMINDER: N_("Reminder"),
     casework.RAISED: N_("Raised to the tier above"),
     casework.HANDED_OVER: N_("Handed over: who had it cannot work on it any more"),
+    answering.MADE_CONFIDENTIAL: N_("Confidential from now on"),
 }
 OUTCOME_WORDS = {"satisfied": N_("Satisfied"), "unreachable": N_("Not reached three times")}
 REASON_LABELS = {
@@ -106,7 +107,7 @@ def list_page(
     request: Request, session: ReadSession, actor: CurrentActor,
     status: str = "open", mine: str = "", page: int = 0,
 ) -> Response:  # fmt: skip
-    """Cases by status; urgent and oldest first."""
+    """Cases by status: urgent ones first, then those residents ask about again, then the oldest."""
     filters = Filters(status=status, mine=mine, page=page)
     return render(request, "cases/list.html", **_list(session, actor, filters))
 
@@ -132,7 +133,8 @@ def _list(session: Session, actor: Actor, filters: Filters) -> dict[str, Any]:
         query = query.where(sa.or_(Case.owner_id == actor.id, Case.handler_id == actor.id))
     total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     page = max(0, min(filters.page, 10_000))
-    ordered = query.order_by(Case.urgent.desc(), Case.created_at, Case.id)
+    asked_about = reminders.first(reminders.of_case())
+    ordered = query.order_by(Case.urgent.desc(), asked_about, Case.created_at, Case.id)
     found = list(session.scalars(ordered.limit(PAGE).offset(page * PAGE)))
     return {
         "cases": found,
@@ -142,6 +144,7 @@ def _list(session: Session, actor: Actor, filters: Filters) -> dict[str, Any]:
         "page": page,
         "has_more": total > (page + 1) * PAGE,
         "statuses": STATUSES,
+        "reminders": reminders.by_case(session, [case.id for case in found]),
         "villages": areas.names(session, [case.village_code for case in found]),
         "people": people.names(session, [case.owner_id for case in found]),
         "said": masks.of_cases(actor).text,
@@ -276,6 +279,8 @@ def _events_context(session: Session, actor: Actor, case: Case) -> dict[str, Any
         "tier": TIERS[tiers.tier_of(case)],
         "tiers": TIERS,
         "raised": casework.RAISED,
+        "handed_over": casework.HANDED_OVER,
+        "reminders": reminders.by_case(session, [case.id]),
         "events": found,
         "people": people.names(session, ids),
         "said": masks.of_cases(actor).text,
