@@ -21,7 +21,7 @@ from cases import retention, retention_clock, retention_sound, retention_words
 from cases.models import Report, RetentionWatch
 from cases.retention import Periods
 from cases.retention_clock import Watch
-from core import leases, leaving
+from core import leases, leaving, unfinished
 from core.blobs import BlobStore
 from core.clock import utc_now
 from core.database import Database
@@ -41,7 +41,8 @@ log = structlog.get_logger("cases.retention")
 
 @dataclass(frozen=True)
 class Run:
-    """What one run did. ``cut_off``: it was asked to stop, or too much failed."""
+    """What one run did. ``unfinished``: sounds in the making that a power cut left behind;
+    ``cut_off``: it was asked to stop, or too much failed."""
 
     sounds: int = 0
     words: int = 0
@@ -50,6 +51,7 @@ class Run:
     files: int = 0
     failed: int = 0
     cut_off: bool = False
+    unfinished: int = 0
 
 
 class RetentionKeeper:
@@ -124,6 +126,7 @@ class RetentionKeeper:
         done = Run(
             sounds.done, words.done, cases.done, elsewhere.done, files,
             sounds.failed + words.failed + cases.failed + elsewhere.failed, self._is_cut_off(),
+            unfinished.remove(self._settings, self._store),
         )  # fmt: skip
         log.info("what was due is deleted", **vars(done))
         return done

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.errors import N_, InvalidInput, NotFound
+from core.database import claimed
+from core.errors import N_, Conflict, InvalidInput, NotFound
 from core.models import Area
 
 LEVELS = ("province", "city", "county", "township", "village", "grid")
 _CODE = re.compile(r"\d{12}")
+_POSTER_CODE = re.compile(r"[0-9]{3}")
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without 0 o 1 i l: somebody types the address of a QR code by hand."""
 REPORT_CODE_LENGTH = 8
@@ -63,6 +66,56 @@ def add(
     session.add(area)
     session.flush()
     return area
+
+
+def give_poster_code(session: Session, village: Area, digits: str, was: str | None) -> bool:
+    """Let callers reach a village by these digits; False when they do already.
+
+    InvalidInput when they are no three digits or another village of the installation has them,
+    for callers of all its villages dial one hotline; Conflict when it has not ``was`` any more.
+    """
+    digits = unicodedata.normalize("NFKC", digits).strip()  # a Chinese keyboard writes １０１
+    if village.level != "village":
+        raise InvalidInput(N_("Only a village has a poster code."), field="poster_code")
+    if not _POSTER_CODE.fullmatch(digits):
+        raise InvalidInput(N_("The poster code must have 3 digits."), field="poster_code")
+    if digits == village.poster_code:
+        return False
+    _require_free(session, digits)
+    try:
+        with session.begin_nested():
+            given = session.execute(
+                sa.update(Area)
+                .where(Area.code == village.code, Area.poster_code.is_not_distinct_from(was))
+                .values(poster_code=digits)
+                .execution_options(synchronize_session=False)
+            )
+    except sa.exc.IntegrityError:  # another village got them this moment
+        _require_free(session, digits)
+        raise
+    session.refresh(village)
+    if not claimed(given):
+        raise Conflict(
+            N_("Somebody else has changed this code meanwhile. Look at it and try again."),
+            field="poster_code",
+        )
+    return True
+
+
+def _require_free(session: Session, poster_code: str) -> None:
+    holder = session.scalar(sa.select(Area).where(Area.poster_code == poster_code))
+    if holder is None:
+        return
+    above = session.get(Area, holder.parent_code) if holder.parent_code else None
+    raise InvalidInput(
+        N_("%(village)s (%(above)s) has the poster code %(digits)s. Choose another one."),
+        field="poster_code",
+        params={
+            "digits": poster_code,
+            "village": holder.name,
+            "above": above.name if above else holder.code,
+        },
+    )
 
 
 def get(session: Session, code: str) -> Area:

@@ -21,7 +21,7 @@ from recordings import sound
 from web import report_halves, report_photos, report_upload
 from web.deps import Services
 from web.report_form import CONSENT_VERSION, MAX_SOUND_S, SPARE_S, TAKE_MAX_S, Sent
-from web.report_photos import Photo
+from web.report_photos import Photo, Plain
 from web.report_place import Place
 from web.report_takes import Gone, Reference, Takes
 
@@ -93,29 +93,28 @@ def _files(
     elif brought.upload is not None:
         limit_s = MAX_SOUND_S + SPARE_S
         path = report_upload.save(services.settings, brought.upload, folder, max_s=limit_s)
-    photos = _photos(services, takes, brought, folder, stack)
-    return (intake.examine(services.store, path) if path else None), photos
+    pictures = _pictures(takes, brought, folder, stack)
+    examined = intake.examine(services.store, path) if path else None
+    return examined, report_photos.keep(services.store, pictures)
 
 
-def _photos(
-    services: Services, takes: Takes, brought: Brought, folder: Path, stack: ExitStack
-) -> list[Photo]:
-    """The pictures of the form, stored; Refused names all that cannot go for one reason."""
-    kept: list[Photo] = []
+def _pictures(takes: Takes, brought: Brought, folder: Path, stack: ExitStack) -> list[Plain]:
+    """The pictures of the form; Refused names all that cannot go for one reason."""
+    made: list[Plain] = []
     unusable: dict[int, str] = {}
-    pictures: list[UploadFile | Reference] = [*brought.photos, *brought.photo_takes]
-    for place, one in enumerate(pictures):
+    files: list[UploadFile | Reference] = [*brought.photos, *brought.photo_takes]
+    for place, one in enumerate(files):
         try:
             if isinstance(one, Reference):
                 source = stack.enter_context(takes.whole(one))
             else:
                 source = report_photos.save(one.file, folder / f"photo-{place}")
-            kept.append(report_photos.keep(services.store, source, folder))
+            made.append(report_photos.plain(source, folder / f"plain-{place}.jpg"))
         except report_photos.Unusable as error:
             unusable[place] = error.why
     if unusable:
         raise report_photos.refused(unusable)
-    return kept
+    return made
 
 
 def _already_entered(services: Services, sent: Sent) -> Entered | None:

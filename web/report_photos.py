@@ -1,4 +1,4 @@
-"""Pictures that come with a report: made anew in a killable process, stored, linked."""
+"""Pictures that come with a report: made anew in a killable process, then stored and linked."""
 
 from __future__ import annotations
 
@@ -58,6 +58,15 @@ def refused(unusable: Mapping[int, str]) -> Refused:
 
 
 @dataclass(frozen=True)
+class Plain:
+    """A picture without hidden facts, not stored yet."""
+
+    path: Path
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
 class Photo:
     """A stored picture without hidden facts."""
 
@@ -78,11 +87,10 @@ def save(stream: BinaryIO, target: Path) -> Path:
     return target
 
 
-def keep(store: BlobStore, source: Path, folder: Path) -> Photo:
-    """Make a plain JPEG of ``source`` and store it; Unusable for what is no picture."""
+def plain(source: Path, target: Path) -> Plain:
+    """Make a plain JPEG of ``source``; Unusable for what is no picture."""
     if source.stat().st_size > MAX_MB * MB:
         raise Unusable(TOO_LARGE)
-    target = folder / f"{source.name}.plain.jpg"
     try:
         done = run(
             [sys.executable, "-m", "web.picture", source.resolve(), target],
@@ -96,7 +104,12 @@ def keep(store: BlobStore, source: Path, folder: Path) -> Photo:
     if done.returncode != 0:
         raise Unusable(TOO_LARGE)
     facts = json.loads(done.stdout)
-    return Photo(store.put_file(target), int(facts["width"]), int(facts["height"]))
+    return Plain(target, int(facts["width"]), int(facts["height"]))
+
+
+def keep(store: BlobStore, pictures: Sequence[Plain]) -> list[Photo]:
+    """Store pictures that are all good: a refused form leaves none behind."""
+    return [Photo(store.put_file(one.path), one.width_px, one.height_px) for one in pictures]
 
 
 def attach(session: Session, store: BlobStore, report: Report, photos: Sequence[Photo]) -> None:

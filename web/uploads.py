@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import UploadFile
@@ -25,8 +27,16 @@ def given(*files: UploadFile | None) -> UploadFile | None:
 def keep(file: UploadFile | None, store: BlobStore, max_mb: int) -> Sha256:
     """Put an upload into the store; InvalidInput(field="file") for what is no sound.
 
-    What is refused leaves nothing behind. Takes as long as copying: hold no write session.
+    The caller writes a row that names it: else it stays for ever. What is refused leaves nothing
+    behind. Takes as long as copying: hold no write session.
     """
+    with copied(file, max_mb) as copy:
+        return store.put_file(copy)
+
+
+@contextmanager
+def copied(file: UploadFile | None, max_mb: int) -> Iterator[Path]:
+    """A copy of an upload, gone when the block ends; InvalidInput(field="file") like ``keep``."""
     if file is None or not file.filename:
         raise InvalidInput(NONE_CHOSEN, field="file")
     size = file.file.seek(0, 2)
@@ -41,7 +51,7 @@ def keep(file: UploadFile | None, store: BlobStore, max_mb: int) -> Sha256:
         shutil.copyfileobj(file.file, copy, 1 << 20)
         copy.flush()
         ingest.glance(Path(copy.name))
-        return store.put_file(Path(copy.name))
+        yield Path(copy.name)
 
 
 def media_type(file: UploadFile) -> str:

@@ -55,6 +55,18 @@ def test_a_sound_becomes_an_answer_telephones_can_play(
     assert heard.content == store.existing_path(reply.sha256).read_bytes()
 
 
+def test_of_what_the_handler_spoke_only_the_copy_for_telephones_is_kept(
+    client: Clients, case: int, database: Database, store: BlobStore, tmp_path: Path
+) -> None:
+    """Nothing would ever remove the original, for no row names it."""
+    speak(client("handler"), case, tone(tmp_path / "a.wav", rate_hz=44_100))
+    assert files(store) == {said(database)[0].sha256}
+
+
+def files(store: BlobStore) -> set[str]:
+    return {path.name for path in store.folder.rglob("*") if path.is_file()}
+
+
 def test_a_text_is_spoken_by_the_machine(
     client: Clients, case: int, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,24 +99,26 @@ def test_one_click_withdraws_it_and_a_second_changes_nothing(
     [(b"no sound at all", "not a sound file"), (b"", "Record or choose a sound")],
 )
 def test_what_is_no_sound_is_said_beside_the_field(
-    client: Clients, case: int, database: Database, content: bytes, says: str
+    client: Clients, case: int, database: Database, store: BlobStore, content: bytes, says: str
 ) -> None:
-    files = {"file": ("a.wav", content, "audio/wav")} if content else None
-    answer = post(client("handler"), f"/cases/{case}/reply", {}, files=files)
+    sent = {"file": ("a.wav", content, "audio/wav")} if content else None
+    answer = post(client("handler"), f"/cases/{case}/reply", {}, files=sent)
     assert answer.status_code == 422
     assert says in re.sub(r"\s+", " ", answer.text)
     assert said(database) == []
+    assert files(store) == set()
 
 
 def test_silence_and_too_long_a_text_are_refused(
-    client: Clients, case: int, database: Database, tmp_path: Path
+    client: Clients, case: int, database: Database, store: BlobStore, tmp_path: Path
 ) -> None:
     handler, quiet = client("handler"), tmp_path / "q.wav"
     tone(quiet)
     data = quiet.read_bytes()
     quiet.write_bytes(data[:44] + bytes(len(data) - 44))
-    files = {"file": ("a.wav", quiet.read_bytes(), "audio/wav")}
-    assert "Nothing can be heard" in post(handler, f"/cases/{case}/reply", {}, files=files).text
+    sent = {"file": ("a.wav", quiet.read_bytes(), "audio/wav")}
+    assert "Nothing can be heard" in post(handler, f"/cases/{case}/reply", {}, files=sent).text
+    assert files(store) == set()
     long = post(handler, f"/cases/{case}/reply", {"text": "好" * (replies.MAX_TEXT + 1)})
     assert long.status_code == 422
     assert said(database) == []

@@ -127,6 +127,14 @@ def test_what_cannot_go_is_named_by_its_number(villager: TestClient) -> None:
     assert "Number 1, 3 is no picture that can be read" in answer.text
 
 
+def test_a_form_whose_last_picture_is_refused_leaves_no_file(
+    villager: TestClient, store: BlobStore
+) -> None:
+    answer = send(villager, photo(), photo(320, 240), b"no picture")
+    assert "Number 3 is no picture that can be read" in answer.text
+    assert [path for path in store.folder.rglob("*") if path.is_file()] == []
+
+
 def sent_in_pieces(browser: TestClient, filled: dict[str, str], take: str, data: bytes) -> str:
     """A picture as a script sends it; the name under which the form tells of it."""
     headers = {"x-csrf-token": filled["csrf_token"]}
@@ -200,6 +208,14 @@ def test_a_picture_sent_in_pieces_is_the_same(villager: TestClient, database: Da
     second = villager.post(URL, data={**filled, "photo_take": name})
     assert numbers(first.text) == numbers(second.text)
     assert len(rows(database)) == 1
+
+
+def test_two_pictures_in_pieces_are_two(villager: TestClient, database: Database) -> None:
+    filled = fill(villager)
+    sizes = {"take-1-0123456789abcdef": (100, 80), "take-2-0123456789abcdef": (60, 90)}
+    names = [sent_in_pieces(villager, filled, take, photo(*size)) for take, size in sizes.items()]
+    assert villager.post(URL, data={**filled, "photo_take": names}).status_code == 200
+    assert {(row.width_px, row.height_px) for row in rows(database)} == set(sizes.values())
 
 
 @pytest.fixture

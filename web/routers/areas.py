@@ -1,4 +1,4 @@
-"""Areas: villages added one by one or by CSV (administrators)."""
+"""Areas: villages added one by one or by CSV, their digits for the telephone (administrators)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from fastapi import Depends, File, Form, Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from core import areas
 from core.auth import Actor
 from core.errors import N_, XiangyinError
 from core.models import Area
-from desk import area_import, csv_file, people
+from desk import area_import, csv_file, people, poster_codes
 from web.deps import ReadSession, WriteSession, attempt, require
 from web.pages import LEVEL_NAMES, Nav, render, see_other
 from web.routers.people import area_options
@@ -98,3 +99,48 @@ def import_csv(
     if tried.error:
         return _page(request, session, actor, error=tried.error)
     return see_other("/areas", N_("All areas of the file are added."))
+
+
+@router.get("/areas/{code}/poster-code")
+def poster_code_page(
+    request: Request, session: ReadSession, actor: Administrator, code: str
+) -> Response:
+    """The digits by which callers name a village, and what a change means."""
+    return _poster_code(request, session, actor, code)
+
+
+def _poster_code(
+    request: Request,
+    session: Session,
+    actor: Actor,
+    code: str,
+    error: XiangyinError | None = None,
+    typed: str | None = None,
+) -> Response:
+    village = poster_codes.village(session, actor, code)
+    digits = village.poster_code or ""
+    return render(
+        request,
+        "areas/poster_code.html",
+        village=village,
+        above=areas.names(session, [village.parent_code]).get(village.parent_code or ""),
+        error=error,
+        values={"poster_code": digits if typed is None else typed},
+    )
+
+
+@router.post("/areas/{code}/poster-code")
+def change_poster_code(
+    request: Request,
+    session: WriteSession,
+    actor: Administrator,
+    code: str,
+    poster_code: Annotated[str, Form()] = "",
+    was: Annotated[str, Form()] = "",
+) -> Response:
+    """Give a village its three digits for the telephone, or other ones."""
+    with attempt(session) as tried:
+        poster_codes.change(session, actor, code, poster_code, was or None)
+    if tried.error:
+        return _poster_code(request, session, actor, code, tried.error, poster_code)
+    return see_other(f"/areas#a{code}", N_("Stored. Print the village's sheets anew now."))

@@ -100,9 +100,8 @@ def _mine(session: Session, actor: Actor, case_id: int) -> Case:
 
 def _prepared(services: Services, text: str, upload: UploadFile | None) -> Prepared:
     if upload is not None:
-        limit_mb = services.settings.report_upload_max_mb
-        sha256 = uploads.keep(upload, services.store, limit_mb)
-        return replies.from_sound(services.store, services.store.existing_path(sha256))
+        with uploads.copied(upload, services.settings.report_upload_max_mb) as copy:
+            return replies.from_sound(services.store, copy)
     if not text.strip():
         raise InvalidInput(N_("Record or choose a sound, or write a few words."), field="file")
     return replies.from_text(services.store, text)
