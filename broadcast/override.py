@@ -29,6 +29,8 @@ KINDS = {
     "drill": N_("Drill: says before and after that it is a drill"),
     "notice": N_("Notice: breaks into programmes"),
 }
+UNTITLED = {"emergency": "紧急", "drill": "演练", "notice": "通知"}
+"""What stands in lists, also of players, for a sound that nobody gave a title."""
 OPEN = ("preparing", "ready", "on_air")
 CHANGED = "override.changed"
 """News: {override_id, area_codes}; the lists of these villages are to be made anew."""
@@ -77,7 +79,7 @@ def create(session: Session, store: BlobStore, actor: Actor, order: Order) -> Ov
     now = utc_now()
     found = Override(
         kind=order.kind,
-        title=(order.title.strip() or (text or "").replace("\n", " ")[:40]) or order.kind,
+        title=order.title.strip() or (text or "").replace("\n", " ")[:40] or UNTITLED[order.kind],
         text=text,
         source_sha256=order.source_sha256,
         volume_percent=order.volume_percent,
@@ -273,6 +275,11 @@ def _check(session: Session, actor: Actor, order: Order) -> str | None:
         raise InvalidInput(N_("The volume is a number from 10 to 100."), field="volume_percent")
     actor.require_villages(session, order.villages)
     if order.source_sha256 is not None:
+        if order.text.strip():
+            raise InvalidInput(
+                N_("Send either the text or the sound: empty this field, or give no sound."),
+                field="text",
+            )
         return None
     if len(order.text) > MAX_TEXT:
         raise InvalidInput(

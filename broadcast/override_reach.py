@@ -22,8 +22,9 @@ SOON = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Rounds:
-    """Those of a village that have begun. ``newest``: the state of the last one, "" before the
-    first; ``reason``: the last that was given for any of them, or ""."""
+    """Those of a village whose time has come. ``first_at``: when the first of those that count as
+    heard began; ``newest``: the state of the last one, "" before the first; ``reason``: the last
+    that was given for any of them, or ""."""
 
     first_at: datetime | None = None
     heard: int = 0
@@ -37,13 +38,15 @@ def by_village(session: Session, found: Override, codes: Sequence[str]) -> dict[
     newest = _newest(session, found, codes[0]) if codes else 0
     if not newest:
         return {}
-    is_missed, begun = OverridePlay.state == "missed", OverridePlay.started_at.is_not(None)
+    # One that broke off, or was never proved, keeps the time at which it began.
+    is_missed, started_at = OverridePlay.state == "missed", OverridePlay.started_at
+    heard_from = sa.case((sa.not_(is_missed), started_at))
     has_reason = sa.func.coalesce(OverridePlay.reason, "") != ""
     due = (
         sa.select(
             OverridePlay.area_code,
-            sa.func.min(OverridePlay.started_at).label("first_at"),
-            sa.func.count(sa.case((sa.and_(begun, sa.not_(is_missed)), 1))).label("heard"),
+            sa.func.min(heard_from).label("first_at"),
+            sa.func.count(heard_from).label("heard"),
             sa.func.count(sa.case((is_missed, 1))).label("missed"),
             sa.func.max(sa.case((has_reason, OverridePlay.round_no))).label("explained"),
         )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import email
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -30,6 +32,17 @@ MEDIA_TYPE = "application/zip"
 DISTRIBUTION = "xiangyin-edge"
 OFFER_LIVES = timedelta(days=3)
 """A player that is away longer than this is asked again by a person."""
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading a damaged or a locked archive raises."""
 _VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
 
 
@@ -97,7 +110,7 @@ def version_of(wheel: bytes) -> str:
             told = email.message_from_bytes(found.read(name))
             begins = found.read("edge/__init__.py").decode()
             is_whole = found.testzip() is None
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, NotImplementedError):
+    except _UNREADABLE:
         raise _no_wheel() from None
     version = str(told["Version"])
     if told["Name"] != DISTRIBUTION or not _VERSION.fullmatch(version) or not is_whole:

@@ -1,7 +1,8 @@
 """Plays for the days to come: rows made ahead, kept in step with slots and approvals.
 
 Everything here may run again at any time: a second run finds nothing to do. A play that has
-started, or whose result is known, is never touched.
+started, or whose result is known, is never touched; when its slot is ended it is merely no longer
+made up (schedule.begun).
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ from sqlalchemy.orm import Session
 from core import id_floor, outbox
 from core.clock import utc_now
 from recordings.models import Clip, Episode
-from schedule import rundown, slots
+from schedule import begun, rundown, slots
 from schedule.models import Play, Slot, SlotVillage
 
 LOOK_BACK = timedelta(days=31)
 """How far back days are explained on which the server did not run."""
 
 NOT_PLANNED = "not_planned"
-OPEN_STATES = ("planned", "published")
 _NOTHING = (None, None, None)
 
 
@@ -98,8 +98,10 @@ def is_settled(session: Session, slot_id: int, until: datetime) -> bool:
         known[row.local_date] += row.number if row.has_village else 0
         if row.untouched:
             _judge(changes, row, wanted.get(row.local_date) if row.has_village else None, now)
+    if changes or (not slot.active and begun.made_up_too_long(session, slot_id, now)):
+        return False
     days = [day for day, target in wanted.items() if target.starts_at <= until]
-    return not changes and all(known[day] == villages for day in days)
+    return all(known[day] == villages for day in days)
 
 
 def plan_slot(session: Session, slot_id: int, until: datetime) -> int:
@@ -107,12 +109,13 @@ def plan_slot(session: Session, slot_id: int, until: datetime) -> int:
     slot = session.get(Slot, slot_id, with_for_update=True)
     if slot is None:
         return 0
+    now = utc_now()
     changes = _compare(session, slot, until)
-    if not changes:
+    no_longer_made_up = [] if slot.active else begun.end_making_up(session, slot_id, now)
+    if not changes and not no_longer_made_up:
         return 0
     if changes.insert:
         session.execute(_insert_new(session), _numbered(session, changes.insert))
-    now = utc_now()
     for wanted, ids in changes.update.items():
         session.execute(
             _still_open(ids, now).values(
@@ -123,8 +126,10 @@ def plan_slot(session: Session, slot_id: int, until: datetime) -> int:
         session.execute(
             _still_open(changes.cancel, now).values(state="cancelled", revision=Play.revision + 1)
         )
-    outbox.emit(session, "plays.planned", slot_id=slot_id, area_codes=sorted(changes.areas))
-    return len(changes.insert) + len(changes.cancel) + sum(map(len, changes.update.values()))
+    concerned = sorted(changes.areas.union(no_longer_made_up))
+    outbox.emit(session, "plays.planned", slot_id=slot_id, area_codes=concerned)
+    changed = len(changes.insert) + len(changes.cancel) + sum(map(len, changes.update.values()))
+    return changed + len(no_longer_made_up)
 
 
 def _insert_new(session: Session) -> Any:
@@ -147,24 +152,10 @@ def _numbered(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, An
     return [{"id": number, **row} for number, row in enumerate(rows, floor + 1)]
 
 
-def _untouched(now: datetime) -> sa.ColumnElement[bool]:
-    """Not started: it lies ahead, or it never had anything to play and may still be made up."""
-    return sa.or_(
-        Play.state == "cancelled",
-        sa.and_(
-            Play.state.in_(OPEN_STATES),
-            sa.or_(
-                Play.starts_at > now,
-                sa.and_(Play.episode_id.is_(None), Play.make_up_until > now),
-            ),
-        ),
-    )
-
-
 def _still_open(ids: list[int], now: datetime) -> sa.Update:
     return (
         sa.update(Play)
-        .where(Play.id.in_(ids), _untouched(now))
+        .where(Play.id.in_(ids), begun.untouched(now))
         .execution_options(synchronize_session=False)
     )
 
@@ -203,7 +194,7 @@ def _plays(slot: Slot, now: datetime) -> sa.Select[*tuple[Any, ...]]:
         Play.priority,
         Play.volume_percent,
         Play.on_interrupt,
-        _untouched(now).label("untouched"),
+        begun.untouched(now).label("untouched"),
     ).where(Play.slot_id == slot.id, Play.starts_at > now - LOOK_BACK)
 
 

@@ -109,7 +109,8 @@ def change(session: Session, actor: Actor, slot_id: int, version: int, plan: Slo
 
 
 def cancel(session: Session, actor: Actor, slot_id: int, version: int) -> Slot:
-    """End a slot now; its plays to come are cancelled. Ending it twice changes nothing."""
+    """End a slot now; its plays to come are cancelled, and those that have begun are no longer made
+    up (schedule.begun). Ending it twice changes nothing."""
     slot = get_for_edit(session, actor, slot_id)
     if not slot.active:
         return slot

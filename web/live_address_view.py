@@ -135,11 +135,12 @@ def rows(
         .order_by(Area.code, Player.name)
     ).all()
     refused = _refused(session, row, [player.id for _, player, _ in called])
+    is_open = not _is_over(row, channel)
     found = []
     for listener, player, area in called:
         if mine or area.code in own:
             facts = _together(fresh.get(player.id), _kept(listener))
-            state = _state(row, player, facts, refused=player.id in refused)
+            state = _state(row, player, facts, is_open=is_open, refused=player.id in refused)
             found.append(Row(area.name, player.name, state, facts))
     return found
 
@@ -165,8 +166,12 @@ def _refused(session: Session, row: LiveSession, player_ids: list[str]) -> set[s
     return set(session.scalars(query))
 
 
-def _state(row: LiveSession, player: Player, facts: Facts, *, refused: bool) -> str:
-    is_open = row.state in live.OPEN
+def _is_over(row: LiveSession, channel: Channel | None) -> bool:
+    """The channel falls silent first; the row may have to wait for the database."""
+    return row.state not in live.OPEN or (channel is not None and channel.ended)
+
+
+def _state(row: LiveSession, player: Player, facts: Facts, *, is_open: bool, refused: bool) -> str:
     if facts.joined_at is not None:
         if is_open and facts.left_at is not None:
             return "dropped"
@@ -194,8 +199,8 @@ def state(
     for each in listed:
         by_village.setdefault(each.village, []).append(each.state)
     return {
-        "over": row.state not in live.OPEN,
-        "cause": row.end_cause,
+        "over": _is_over(row, channel),
+        "cause": row.end_cause or (channel.end_cause if channel else None) or None,
         "go": row.state == "on_air" or live.may_begin(min(since, default=None), row.created_at),
         "hearing": sum(each.state == "hears" for each in listed),
         "called": len(listed),

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from broadcast import override_plays, override_rounds
+from broadcast import override, override_plays, override_rounds
 from broadcast.models import Override
 from core import areas
 from core.auth import Actor
@@ -92,7 +92,9 @@ class Seen:
     @property
     def troubled(self) -> list[Line]:
         """Villages that will not hear it as things stand."""
-        bad = ("no_player", "no_card", "muted", "away", "quiet", "silent")
+        bad = (
+            "no_player", "no_card", "switched", "muted", "muted_now", "away", "quiet", "silent",
+        )  # fmt: skip
         return [line for line in self.lines if line.state in bad and line.first_at is None]
 
     @property
@@ -102,15 +104,15 @@ class Seen:
         return [line for line in self.lines if line.state in heard and line.percent < 100]
 
 
-def see(session: Session, actor: Actor, found: Override) -> Seen:
-    """Everything the page shows."""
+def see(session: Session, actor: Actor, found: Override, zone: str) -> Seen:
+    """Everything the page shows. ``zone``: of the town."""
     own = actor.reach(session)
     may_sound = override_plays.may_sound(session, found)
     return Seen(
         row=found,
         state=STATES["on_air"] if may_sound else state_of(found),
         lines=override_lines.lines(
-            session, found, sorted(own.intersection(found.villages)), may_sound
+            session, found, sorted(own.intersection(found.villages)), may_sound, zone
         ),
         failure=_failure(found.failure),
         created_by=_name(session, found.created_by_id),
@@ -158,7 +160,7 @@ def as_typed(found: Override) -> dict[str, Any]:
     lasts = ((found.valid_until - (found.confirmed_at or found.created_at)).total_seconds()) // 60
     return {
         "kind": found.kind,
-        "title": found.title if found.text is None else "",
+        "title": found.title if found.text is None and not _is_untitled(found) else "",
         "text": found.text or "",
         "repeat_minutes": _repeat(found),
         "valid_minutes": str(round(lasts)),
@@ -167,6 +169,11 @@ def as_typed(found: Override) -> dict[str, Any]:
         "instead_of": str(found.id),
         "has_sound": found.source_sha256 is not None,
     }
+
+
+def _is_untitled(found: Override) -> bool:
+    """Rows of before have their kind for a title."""
+    return found.title in (override.UNTITLED[found.kind], found.kind)
 
 
 def _repeat(found: Override) -> str:

@@ -109,6 +109,23 @@ def desk(database: Database, store: BlobStore, official: Actor, keeper: Override
     return Desk(database, store, official, keeper)
 
 
+@pytest.mark.parametrize(
+    ("kind", "title"), [("emergency", "紧急"), ("drill", "演练"), ("notice", "通知")]
+)
+def test_a_sound_without_a_title_is_called_what_it_is(desk: Desk, kind: str, title: str) -> None:
+    sound = desk.store.put_bytes(b"RIFF")
+    assert desk.create(kind=kind, text="", source_sha256=sound).title == title
+    named = desk.create(kind=kind, text=" ", title="水库放水", source_sha256=sound, form_token="2")
+    assert named.title == "水库放水"
+
+
+def test_a_text_beside_a_sound_is_refused_and_not_dropped(desk: Desk) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        desk.create(source_sha256=desk.store.put_bytes(b"RIFF"))
+    assert caught.value.field == "text"
+    assert desk.create().text == FLOOD.text
+
+
 def test_nothing_is_heard_before_the_second_yes(desk: Desk) -> None:
     found = desk.create()
     desk.keeper.run_once()

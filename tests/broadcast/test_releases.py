@@ -77,12 +77,57 @@ def odd_wheel() -> bytes:
     return packed.getvalue()
 
 
+def packed_anew(method: int) -> bytes:
+    """A good wheel with its files packed in another way."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel("0.2"))) as whole, zipfile.ZipFile(packed, "w") as out:
+        for name in whole.namelist():
+            out.writestr(name, whole.read(name), method)
+    return packed.getvalue()
+
+
+def damaged_wheel(method: int) -> bytes:
+    """Some bytes in the middle of its longest file are others."""
+    content = bytearray(packed_anew(method))
+    with zipfile.ZipFile(io.BytesIO(content)) as whole:
+        longest = max(whole.infolist(), key=lambda each: each.compress_size)
+    middle = longest.header_offset + longest.compress_size // 2
+    content[middle : middle + 200] = bytes(byte ^ 0xFF for byte in content[middle : middle + 200])
+    return bytes(content)
+
+
+def locked_wheel() -> bytes:
+    """Its files say that they are encrypted."""
+    content = bytearray(wheel("0.2"))
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(mark, at + 4)
+    return bytes(content)
+
+
+def endless_wheel() -> bytes:
+    """Its files say that they are longer than all that follows."""
+    content, far = bytearray(packed_anew(zipfile.ZIP_STORED)), (50_000_000).to_bytes(4, "little")
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 20 : at + 28] = far + far
+        at = content.find(b"PK\x01\x02", at + 4)
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
         b"PK nothing",
         odd_wheel(),
+        damaged_wheel(zipfile.ZIP_DEFLATED),
+        damaged_wheel(zipfile.ZIP_BZIP2),
+        damaged_wheel(zipfile.ZIP_LZMA),
+        locked_wheel(),
+        endless_wheel(),
         wheel("0.2", name="numpy"),
         wheel("0.2b1"),
         wheel("0.2")[:-9],

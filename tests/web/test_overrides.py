@@ -20,6 +20,7 @@ from core.clock import FakeClock, utc_now
 from core.database import Database
 from core.errors import InvalidInput
 from core.models import LoginSession
+from recordings import ingest
 from recordings.clips import ClipFacts
 from schedule.models import VillageQuiet
 from tests.web.conftest import OTHER_VILLAGE, SECOND_VILLAGE, VILLAGE, Clients, csrf, post
@@ -505,6 +506,33 @@ def test_the_sound_of_before_is_taken_again_when_no_other_is_given(
         newest = session.scalars(sa.select(Override).order_by(Override.id.desc())).first()
         assert newest is not None
         assert (newest.source_sha256, newest.text) == (digest, None)
+
+
+def test_a_text_and_a_new_sound_together_are_refused_beside_the_text(
+    official: TestClient, keeper: OverrideKeeper, database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(ingest, "glance", lambda _path: None)
+    file = {"file": ("flood.wav", b"RIFF", "audio/wav")}
+    answer = post(official, "/overrides", form(), files=file)
+    assert answer.status_code == 422
+    assert 'id="wrong-text"' in answer.text
+    assert "山洪要来了" in answer.text
+    assert post(official, "/overrides", form(text=""), files=file).status_code == 303
+    with database.read() as session:
+        assert session.scalars(sa.select(Override.text)).all() == [None]
+
+
+def test_the_word_for_a_sound_without_a_title_is_not_taken_for_one_when_it_is_changed(
+    official: TestClient, keeper: OverrideKeeper, database: Database
+) -> None:
+    where = prepared(official, keeper)
+    number = where.rsplit("/", 1)[1]
+    for title, shown in (("紧急", ""), ("emergency", ""), ("水库放水", "水库放水")):
+        with database.write() as session:
+            session.execute(sa.update(Override).values(title=title, text=None))
+        page = official.get(f"/overrides/new?again={number}").text
+        assert re.search(rf'name="title"[^>]* value="{shown}"', page), title
 
 
 def test_another_towns_override_fills_no_form(

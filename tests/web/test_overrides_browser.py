@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
 from broadcast import override_plays, village_map, wiring
-from broadcast.models import Override, OverridePlay
+from broadcast.models import HourVolume, Override, OverridePlay, Player
 from broadcast.override_keeper import OverrideKeeper
 from core import outbox
 from core.auth import Actor
 from core.clock import utc_now
 from core.models import LoginSession
-from tests.web.conftest import COUNTY, PASSWORD, SECOND_VILLAGE, VILLAGE
+from tests.web.conftest import COUNTY, PASSWORD, SECOND_VILLAGE, TOWN, VILLAGE
 from tests.web.test_browser import OFFICE, PHONE, Site, chromium, context, site  # noqa: F401
 from tests.web.test_overrides import add_player
 from tests.web.test_speakers import map_with, village
@@ -198,6 +198,32 @@ def test_without_scripts_the_list_says_all_of_it(
     expect(page.get_by_text("1 of 2 villages will hear it at once.")).to_be_visible()
     expect(page.get_by_text("– 柳树村: no player")).to_be_visible()
     expect(page.locator(".village-map")).to_be_hidden()  # no empty frame
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", WIDTHS, ids=["telephone", "desk"])
+def test_before_a_drill_it_names_the_switched_box_and_the_soft_hour(
+    chromium: Browser, site: Site, cast: dict[str, int], size: dict[str, int]
+) -> None:
+    database = site.services.database
+    for code in (VILLAGE, SECOND_VILLAGE):
+        add_player(database, code)
+    with database.write() as session:
+        session.get_one(Player, f"p-{VILLAGE}").health = {"quiet_switch": True}
+        session.add(HourVolume(area_code=TOWN, percent=[30] * 24, changed_at=utc_now()))
+        session.add(
+            Override(
+                kind="drill", title="演练", text="演练", villages=[VILLAGE, SECOND_VILLAGE],
+                state="ready", duration_ms=20_000, valid_until=utc_now() + timedelta(hours=1),
+                created_by_id=cast["township"], created_at=utc_now(), form_token="t",
+            )
+        )  # fmt: skip
+    page = context(chromium, site, cast, "township", size).new_page()
+    page.goto(f"{site.url}/overrides/1?lang=zh-CN")
+    expect(page.get_by_text("2 个村中，1 个村马上能听到。")).to_be_visible()
+    expect(page.get_by_text("■ 桃坪村: 终端的静音开关已打开")).to_be_visible()
+    expect(page.get_by_text("柳树村: 30 %")).to_be_visible()
+    look(page, "ready-soft")
     page.context.close()
 
 

@@ -17,7 +17,7 @@ from core.errors import N_, InvalidInput, XiangyinError
 from recordings.models import Programme
 from schedule import horizon, rundown, slots
 from schedule.models import Slot
-from web import i18n
+from web import i18n, slot_notices
 from web.deps import ReadSession, ServicesDep, WriteSession, attempt, require
 from web.pages import WEEKDAYS, render, see_other
 from web.routing import Router
@@ -198,7 +198,7 @@ def create(
             version=0,
             error=tried.error,
         )
-    return _back(plan, N_("The slot is planned."))
+    return _back(plan, slot_notices.planned(plan))
 
 
 @router.get("/{slot_id}")
@@ -244,7 +244,7 @@ def change(
             version=typed.version,
             error=tried.error,
         )
-    return _back(plan, N_("The slot is changed. What has started already stays as it was."))
+    return _back(plan, slot_notices.changed(session, slot, plan))
 
 
 @router.post("/{slot_id}/cancel")
@@ -255,10 +255,10 @@ def cancel(
     slot_id: int,
     version: Annotated[int, Form()],
 ) -> Response:
-    """End a slot; what lies ahead is cancelled."""
+    """End a slot; what lies ahead is cancelled, what has begun is no longer made up."""
     slot = slots.cancel(session, actor, slot_id, version)
     _plan_now(session, services.settings.play_horizon_days, slot)
-    return see_other("/calendar", N_("The slot is ended. Its plays to come are cancelled."))
+    return see_other("/calendar", slot_notices.ended(session, slot))
 
 
 def _plan_now(session: Session, horizon_days: int, slot: Slot) -> None:
@@ -268,6 +268,4 @@ def _plan_now(session: Session, horizon_days: int, slot: Slot) -> None:
 def _back(plan: slots.SlotPlan, notice: str) -> Response:
     first = rundown.next_start(plan.recurrence, utc_now())
     week = rundown.local_date_of(first or utc_now(), plan.zone)
-    if slots.starts_later(plan) is not None:
-        notice = N_("The slot is planned. Its time is over for today, so it begins later.")
     return see_other(f"/calendar?week={week}", notice)

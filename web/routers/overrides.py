@@ -17,7 +17,15 @@ from core.errors import N_, InvalidInput, NotFound, XiangyinError
 from recordings.models import Episode
 from recordings.sound import DELIVERY_MEDIA_TYPE
 from web import i18n, override_form, override_lines, override_view, uploads
-from web.deps import ReadSession, Services, ServicesDep, WriteSession, attempt, require
+from web.deps import (
+    ReadSession,
+    Services,
+    ServicesDep,
+    WriteSession,
+    attempt,
+    require,
+    services_of,
+)
 from web.override_form import OverrideForm, whole
 from web.pages import Nav, render, see_other
 from web.routing import Router
@@ -189,7 +197,7 @@ def _one(
     return render(
         request,
         template,
-        seen=override_view.see(session, actor, found),
+        seen=override_view.see(session, actor, found, services_of(request).settings.zone),
         kinds=override_view.KIND_NAMES,
         line_states=override_lines.LINE_STATES,
         error=error,

@@ -9,6 +9,7 @@ const STATE_MS = 1000;
 const PER_MS = 16;
 const LATE_MS = 2000;
 const LOST_MS = 5000;
+const BEGIN_MS = 30_000; // longer than the server waits for its database
 const SILENT_LEVEL = 8;
 const form = document.getElementById("speak");
 const words = document.getElementById("words").content;
@@ -17,10 +18,11 @@ const get = (id) => document.getElementById(id);
 const boxes = () => [...form.querySelectorAll("input[name=villages]")];
 
 let microphone = null;
-let session = null; // {id, began, waiting, at, answered, go, busy, over}
+let session = null; // {id, began, waiting, at, answered, go, busy, looking, next, over}
 
 function trouble(message) {
   get("trouble").hidden = !message;
+  get("trouble").className = "banner bad";
   get("trouble").textContent = message ? `⚠ ${message}` : "";
   if (message) get("trouble").scrollIntoView({ block: "center" });
 }
@@ -110,9 +112,9 @@ function heard(samples) {
 
 // --- on air ---
 
-async function post(path, body, headers = {}) {
+async function post(path, body, headers = {}, limitMs = LOST_MS) {
   const aborting = new AbortController();
-  const timer = setTimeout(() => aborting.abort(), LOST_MS);
+  const timer = setTimeout(() => aborting.abort(), limitMs);
   try {
     return await fetch(path, {
       method: "POST", body, redirect: "error", signal: aborting.signal,
@@ -123,22 +125,26 @@ async function post(path, body, headers = {}) {
   }
 }
 
+// {id}, or {detail}: what hinders it. Without an answer nobody knows whether the server has begun it.
+async function begin() {
+  const answer = await post("/speak", new FormData(form), {}, BEGIN_MS).catch(() => null);
+  if (!answer || answer.status === 502 || answer.status === 504) return { detail: text.perhapsBegun };
+  return answer.json().catch(() => ({ detail: answer.ok ? text.perhapsBegun : text.notBegun }));
+}
+
 async function goOnAir() {
   trouble("");
-  get("air").disabled = true;
-  try {
-    const answer = await post("/speak", new FormData(form));
-    const told = await answer.json();
-    if (!answer.ok) {
-      count();
-      return trouble(told.detail);
-    }
-    const now = performance.now();
-    session = { id: told.id, began: now, waiting: [], at: 0, answered: now, go: false, busy: false, over: false };
-  } catch {
-    count();
-    return trouble(text.notBegun);
-  }
+  get("asking").textContent = text.calling;
+  const asked = begin(); // has read the form
+  get("places").disabled = get("air").disabled = get("disarm").disabled = true;
+  const { id, detail } = await asked;
+  get("asking").textContent = "";
+  get("places").disabled = get("disarm").disabled = false;
+  count();
+  if (!id) return trouble(detail);
+  const now = performance.now();
+  session = { id, began: now, waiting: [], at: 0, answered: now, go: false, busy: false, looking: false, over: false };
+  if (!microphone) return finish("speaker", text.unplugged);
   get("places").disabled = true;
   get("ready").querySelector(".actions").hidden = true;
   get("on-air").hidden = get("listeners").hidden = get("air-bar").hidden = false;
@@ -199,14 +205,17 @@ async function send() {
 
 async function look() {
   const mine = session;
-  if (!mine || mine.over) return;
+  if (!mine || mine.over || mine.looking) return;
+  clearTimeout(mine.next);
+  mine.looking = true;
   try {
     const answer = await fetch(`/speak/${mine.id}/state`, { redirect: "error" });
     if (answer.ok) show(mine, await answer.json());
   } catch {
     // the heart beat tells when the line is gone
   }
-  if (!mine.over) setTimeout(look, STATE_MS);
+  mine.looking = false;
+  if (!mine.over) mine.next = setTimeout(look, STATE_MS);
 }
 
 function word(selector) {
@@ -234,6 +243,7 @@ function ended(reason) {
   if (!session || session.over) return;
   session.over = true;
   clearInterval(session.timer);
+  clearTimeout(session.next);
   delete form.dataset.speaking;
   get("air-bar").hidden = get("on-air").hidden = true;
   get("places").disabled = false;
