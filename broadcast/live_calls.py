@@ -68,3 +68,10 @@ def recall(session: Session, session_id: str, player_id: str, *, hush: bool) -> 
     if is_called and player.revoked_at is None:
         payload = {"session_id": session_id, "hush": hush}
         commands.request(session, None, player_id, "live_stop", payload, STOP_LIVES)
+
+
+def shut_out(session: Session, session_id: str) -> list[str]:
+    """Ids of called players that a person has shut out since."""
+    query = sa.select(LiveListener.player_id).join(Player, Player.id == LiveListener.player_id)
+    found = query.where(LiveListener.session_id == session_id, Player.revoked_at.is_not(None))
+    return list(session.scalars(found))

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,7 @@ class Ear:
         self.replaced = False
         self._loop = asyncio.get_running_loop()
         self._frames: deque[bytes] = deque(maxlen=QUEUE_FRAMES)
+        self._ended = False
         self._wake = asyncio.Event()
 
     def give(self, frames: list[bytes]) -> None:
@@ -53,15 +54,20 @@ class Ear:
             self._loop.call_soon_threadsafe(self._put, frames)
 
     def end(self, last: bytes, *, now: bool) -> None:
-        """End the stream: ``now`` forgets what waits."""
+        """End the stream, once: ``now`` forgets what waits."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, [last], now)
+            self._loop.call_soon_threadsafe(self._put_last, last, now)
 
-    def _put(self, frames: list[bytes], alone: bool = False) -> None:
-        if alone:
+    def _put(self, frames: list[bytes]) -> None:
+        if not self._ended:  # the last frame of a stalled stream must not be pushed out
+            self._frames.extend(frames)
+            self._wake.set()
+
+    def _put_last(self, frame: bytes, alone: bool) -> None:
+        if alone and not self._ended:
             self._frames.clear()
-        self._frames.extend(frames)
-        self._wake.set()
+        self._put([frame])
+        self._ended = True
 
     async def frames(self) -> AsyncIterator[bytes]:
         """What is to be sent, until the end."""
@@ -159,6 +165,13 @@ class Channel:
             self.ended = True
             for ear in self._ears.values():
                 ear.end(live_frames.HUSH if hush else live_frames.FINISH, now=hush)
+
+    def hush(self, player_ids: Iterable[str]) -> None:
+        """End the streams of some players; what is on its way to them is not said any more."""
+        with self._lock:
+            for player_id in player_ids:
+                if player_id in self._ears:
+                    self._ears[player_id].end(live_frames.HUSH, now=True)
 
     async def listen(self, player_id: str) -> AsyncIterator[bytes]:
         """The stream of a player; a second one of the same player takes the place of the first."""

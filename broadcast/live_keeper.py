@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 
-from broadcast import live, live_recording
+from broadcast import live, live_calls, live_recording
+from broadcast.live_beats import Beats
 from broadcast.live_hub import Channel, LiveHub
 from broadcast.models import LiveSession
 from core import leases, outbox
 from core.blobs import BlobStore
-from core.clock import utc_now
 from core.database import Database
 from core.settings import Settings
 from recordings import clips
@@ -30,7 +30,6 @@ LOOK_S = 0.5
 KEEP_AGAIN_S = 30.0
 STREAMS_END_S = 2.0
 COMMITTED_WITHIN_S = 30.0
-FORGOTTEN_AFTER = live.LONGEST + timedelta(minutes=1)
 log = structlog.get_logger("broadcast.live")
 
 
@@ -76,6 +75,7 @@ class LiveKeeper:
         self._stopped = threading.Event()
         self._keep_due_s = 0.0
         self._watcher: threading.Thread | None = None
+        self.beats = Beats()
         self._begun_s = time.monotonic()
         self._recovered = False  # once in this process, also when these rounds begin again
 
@@ -108,26 +108,38 @@ class LiveKeeper:
             return False
         return self._duty is None or self._duty.is_ours()
 
-    def recover(self, after: timedelta = timedelta(0)) -> None:
-        """What nobody here carries is over, if it began ``after`` ago: whoever did it is dead."""
+    def recover(self) -> None:
+        """What nobody here carries is over: whoever did it is dead."""
+        self._end_dead(self._carried_elsewhere())
+
+    def _carried_elsewhere(self) -> dict[str, int]:
+        """Beats of each open session that is not carried here."""
         with self._database.read() as session:
-            left = [
-                row.id
-                for row in live.running(session)
-                if self._hub.get(row.id) is None and utc_now() - row.created_at >= after
-            ]
-        for session_id in left:
+            running = live.running(session)
+        return {row.id: row.beats for row in running if self._hub.get(row.id) is None}
+
+    def _end_dead(self, dead: Iterable[str]) -> None:
+        for session_id in dead:
             with self._database.write() as session:
                 live.end(session, session_id, "server")
+
+    def _beat(self) -> None:
+        carried = [channel.session_id for channel in self._hub.all() if not channel.ended]
+        if carried:
+            with self._database.write() as session:
+                self.beats.beat(session, carried)
+        self._end_dead(self.beats.silent(self._carried_elsewhere()))
 
     def look(self) -> None:
         """One round over all channels."""
         self._silence()
+        self._hush_shut_out()
+        if self.beats.due:
+            self._beat()
         for channel in self._hub.all():
             self._tend(channel)
         if time.monotonic() >= self._keep_due_s:
             self._keep_left_over()
-            self.recover(FORGOTTEN_AFTER)
             self._keep_due_s = time.monotonic() + KEEP_AGAIN_S
 
     def _watch(self) -> None:
@@ -140,6 +152,13 @@ class LiveKeeper:
             cause = _why_over(channel)
             if cause is not None:
                 channel.end(hush=False, cause=cause)
+
+    def _hush_shut_out(self) -> None:
+        """Before any write, which may wait. Tokens are looked at when a stream begins, no more."""
+        for channel in self._hub.all():
+            if channel.listening and not channel.ended:
+                with self._database.read() as session:
+                    channel.hush(live_calls.shut_out(session, channel.session_id))
 
     def _tend(self, channel: Channel) -> None:
         is_over = channel.ended

@@ -157,7 +157,7 @@ class LiveSession(Base):
 
     states: opening (players are called), on_air, ended, failed. ``emergency``: ranks with an
     emergency, so that quiet hours do not hold it back. ``recording_sha256``: what was said, kept
-    like any sound; ``recording_lost_ms`` of it did not reach the disk.
+    like any sound; ``recording_lost_ms`` of it did not reach the disk. ``beats``: see live_beats.
     """
 
     __tablename__ = "live_session"
@@ -175,6 +175,7 @@ class LiveSession(Base):
     emergency: Mapped[bool] = mapped_column(default=False)
     recording_sha256: Mapped[str | None] = mapped_column(sa.ForeignKey("blob.sha256"))
     recording_lost_ms: Mapped[int] = mapped_column(default=0)
+    beats: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class LiveListener(Base):

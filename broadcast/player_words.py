@@ -32,6 +32,7 @@ PROBLEMS = {
     "receipts": N_("Receipts of the player were refused."),
     "manifest": N_("The player refuses the list of plays."),
     "disk": N_("The player's disk is full."),
+    "storage": N_("The player cannot store some of its sound: the disk does not take it."),
     "clock": N_("The player's clock is not synchronised."),
     "server_clock": N_("The clock of this server has jumped; the player does not follow it."),
     "sink": N_("The player's sound output does not work."),
@@ -54,6 +55,10 @@ REMEDIES = {
         " server's address."
     ),
     "disk": N_("On the box: see what fills the disk (df -h, du). The sound of plays is not it."),
+    "storage": N_(
+        "Its log names the folder. If that belongs to somebody else, give it back to the player"
+        " (chown); else the memory card is failing: exchange it."
+    ),
     "clock": N_(
         "On the box: does chrony run and reach a time server (chronyc tracking)? Until then horns"
         " of one village may start apart."

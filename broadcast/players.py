@@ -165,9 +165,11 @@ def approve(session: Session, actor: Actor, player_id: str) -> Player:
 
 
 def revoke(session: Session, actor: Actor, player_id: str) -> Player:
-    """Shut a player out at once and for good, or refuse one nobody has approved.
+    """Shut a player out for good, or refuse one nobody has approved.
 
-    It falls silent and forgets what it holds when it asks next. Doing it twice changes nothing.
+    A live address ends there within a second. A play falls silent when the player asks next, which
+    takes half a minute at most while it has network; then it forgets what it holds, too. Doing it
+    twice changes nothing.
     """
     player = _editable(session, actor, player_id)
     if player.revoked_at is None:

@@ -91,7 +91,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from edge.box import Box
     from edge.config import Home
 
-    box = Box(Home(arguments.home))
+    try:
+        box = Box(Home(arguments.home))
+    except (BadSettings, NotEnrolled):
+        releases.settle()  # people have to mend this: the program is not at fault
+        raise
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: box.stop())
     try:
@@ -185,7 +189,7 @@ def _receipts(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from edge.config import Home
     from edge.manifest import verify
-    from edge.reporter import APPROVED
+    from edge.reporter import APPROVED, SHUT_OUT
 
     home = Home(arguments.home)
     identity = home.identity()
@@ -208,7 +212,8 @@ def _status(arguments: argparse.Namespace) -> int:
         until = manifest.valid_until.isoformat()
         print(f"manifest version {manifest.version}, valid until {until}")
     except EdgeError as error:
-        print(f"manifest none ({error if envelope else 'none came yet'})")
+        forgotten = "forgotten when it was shut out" if approved == SHUT_OUT else "none came yet"
+        print(f"manifest none ({error if envelope else forgotten})")
     print(f"receipts {unsent} not acknowledged yet")
     print(f"clock    {_clock()}")
     for entry in entries:
@@ -228,7 +233,11 @@ def _clock() -> str:
     return f"kept, at most {kept.max_error_ms:.0f} ms off"
 
 
-_APPROVAL = {"yes": "yes", "no": "no: it waits for approval on the loudspeakers page"}
+_APPROVAL = {
+    "yes": "yes",
+    "no": "no: it waits for approval on the loudspeakers page",
+    "shut_out": "no: it was shut out; it needs a new code and an empty folder",
+}
 
 
 def _program(home: Home) -> str:

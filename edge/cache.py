@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +23,7 @@ from edge.config import Home, Settings
 from edge.errors import DiskFull
 from edge.manifest import ClipRef
 from edge.plan import ClipState
-from edge.room import Room
+from edge.room import Room, remove
 
 log = logging.getLogger(__name__)
 _DECODE_LIMIT_S = 300.0
@@ -203,8 +205,18 @@ class Cache:
     def clear(self) -> None:
         """Remove every clip and all decoded sound: nothing here may be sounded any more."""
         for file in self._room.files():
-            file.unlink(missing_ok=True)
+            remove(file)
         self.forget_pcm(())
+
+    def check_place(self, sha256: str) -> None:
+        """Raise OSError when its folder takes no file: no room that is made would help."""
+        folder = self.path(sha256).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
 
     def make_room(self, clip: ClipRef, wanted: Iterable[str], later: Sequence[str] = ()) -> None:
         """Remove clips until ``clip`` fits, see ``Room.for_clip``."""

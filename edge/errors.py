@@ -44,6 +44,12 @@ class ServerRefused(EdgeError):
         self.code = code
         self.again = status >= 500 or status in (408, 429)
 
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether a person shut this player out. A server that merely does not know it (it came
+        back from a backup) says another word."""
+        return self.code == "revoked"
+
 
 class CommandRefused(EdgeError):
     """A command that is not followed."""

@@ -185,9 +185,17 @@ class GuidedClock:
         elif lead is not None and abs(ahead_s - lead.at(mono_s)) <= NEAR_S:
             self._lead, self._rival = _drawn(lead, ahead_s, told.error_s, mono_s), None
             self.vouched = Mark(lead.at(mono_s), mono_s)
+        elif told.error_s > NEAR_S and self._may_agree(told, ahead_s, own_s, mono_s):
+            return  # it was long on its way: it can neither vouch for the time nor contradict it
         elif self._is_believed(ahead_s, mono_s):
             self._lead, self._rival = _Lead(ahead_s, ahead_s, mono_s, told.error_s), None
             self.vouched = Mark(ahead_s, mono_s)
+
+    def _may_agree(self, told: Told, ahead_s: float, own_s: float, mono_s: float) -> bool:
+        """Whether machine or lead lies within what an answer leaves open."""
+        lead = self._lead
+        known = [own_s] if lead is None else [own_s, lead.at(mono_s)]
+        return any(abs(ahead_s - each) <= NEAR_S + told.error_s for each in known)
 
     def _is_believed(self, ahead_s: float, mono_s: float) -> bool:
         """Whether to step to what the server says."""

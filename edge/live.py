@@ -97,10 +97,14 @@ class LiveGuest:
         address.hush()
         self._stop.set()
 
-    def stop(self) -> None:
-        """See edge.guest.Guest."""
+    def send_away(self) -> None:
+        """Whatever address runs falls silent here, and is not come back to."""
         if self._address is not None:
             self._leave(self._address)
+
+    def stop(self) -> None:
+        """See edge.guest.Guest."""
+        self.send_away()
         self.cut("stopped")
 
     def wants_air(self) -> bool:

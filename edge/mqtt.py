@@ -26,6 +26,7 @@ _GOODBYE_S = 0.4
 _FIRST_RETRY_S = (0.5, 2.5)
 _LONGEST_RETRY_S = (20.0, 40.0)
 _LOOK_AFTER_S = 10.0
+_NOT_LET_IN = (0x86, 0x87)  # bad user name or password, not authorized
 
 
 class WakeLine:
@@ -46,7 +47,7 @@ class WakeLine:
         self._wake = wake
         self._command = command
         self._command_topic = f"{broker.prefix}/command"
-        self._was_connected = False
+        self._was_connected = self._was_refused = False
         self._look: threading.Timer | None = None
         self._state_topic = f"{broker.prefix}/state"
         self.connected = threading.Event()
@@ -94,7 +95,11 @@ class WakeLine:
         reason = arguments[2]
         if reason.is_failure:
             log.warning("the broker refused: %s", reason)
+            if reason.value in _NOT_LET_IN and not self._was_refused:
+                self._was_refused = True
+                self._wake()  # perhaps a person shut the box out: the server tells
             return
+        self._was_refused = False
         client.subscribe([(f"{self._broker.prefix}/wake", 1), (self._command_topic, 1)])
         client.publish(self._state_topic, _state(online=True), qos=1, retain=True)
         self.connected.set()

@@ -68,7 +68,7 @@ class Office:
         )  # fmt: skip
         self._reporter = Reporter(
             client, store, self.commands, settings.health_s,
-            report=self.report, taken=self._prove, approved=syncer.resync,
+            report=self.report, taken=self._prove, approved=syncer.resync, shut_out=syncer.wake,
         )  # fmt: skip
         self.handle("resync", self._resync)
         self.handle("update", self._updater.take)
@@ -79,9 +79,10 @@ class Office:
         self.commands.handle(kind, handler)
 
     def welcome(self, guest: LiveGuest) -> LiveGuest:
-        """Commands about live addresses go to ``guest``."""
+        """Commands about live addresses go to ``guest``, who leaves when the box is shut out."""
         self.handle("live", guest.join)
         self.handle("live_stop", guest.leave)
+        self._syncer.on_shut_out = guest.send_away
         return guest
 
     def start(self) -> None:

@@ -15,7 +15,8 @@ from edge.store import Store
 
 log = logging.getLogger(__name__)
 APPROVED = "approved"
-"""Fact kept for ``status``: what the server said last, yes or no."""
+"""Fact kept for ``status``: what the server said last, yes, no or ``SHUT_OUT``."""
+SHUT_OUT = "shut_out"
 _FIRST_AFTER_S = 15.0
 _SOON_AGAIN_S = 5.0
 
@@ -36,9 +37,10 @@ class Reporter:
         report: Callable[[], dict[str, Any]],
         taken: Callable[[], None],
         approved: Callable[[], None],
+        shut_out: Callable[[], None],
     ) -> None:
         """``taken``: the server has taken a report; ``approved``: somebody has said yes to this
-        box since the last one."""
+        box since the last one; ``shut_out``: the server says that somebody shut it out."""
         self._client = client
         self._store = store
         self._commands = commands
@@ -46,6 +48,7 @@ class Reporter:
         self._report = report
         self._taken = taken
         self._approved = approved
+        self._shut_out = shut_out
         self._due = threading.Event()
         self._hurry = threading.Event()
         self._stopped = threading.Event()
@@ -120,3 +123,5 @@ class Reporter:
         if not self._fails or isinstance(error, ServerRefused):
             log.warning("no report of health: %s", error)
         self._fails = True
+        if isinstance(error, ServerRefused) and error.is_shut_out:
+            self._shut_out()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from edge.config import Home, Settings
 from edge.errors import DiskFull
 from edge.manifest import ClipRef
 
+log = logging.getLogger(__name__)
 _MB = 1_000_000
 _PCM_BYTES_A_SECOND = 2 * 48_000
 _LEFT_BY_PCM_BYTES = 4 * _MB
@@ -64,8 +67,10 @@ class Room:
         self._remove(lacking_bytes, {*self._soon, clip.sha256}, later)
 
     def files(self) -> list[Path]:
-        """All clips, parts included."""
-        return [file for file in self._home.clips.rglob("*") if file.is_file()]
+        """All clips, parts included. A folder that cannot be read is left out."""
+        return [
+            Path(folder, name) for folder, _, names in os.walk(self._home.clips) for name in names
+        ]
 
     def used_bytes(self) -> int:
         """Sum of all clips, parts included."""
@@ -88,11 +93,19 @@ class Room:
         if lacking > sum(_size(file) for file in spare):
             raise DiskFull(f"no room for sound: {lacking / _MB:.1f} MB are lacking")
         while spare and lacking_bytes() > 0:
-            spare.pop(0).unlink(missing_ok=True)
+            remove(spare.pop(0))
 
     def _pcm_bytes(self, clip: ClipRef) -> int:
         length_s = min(clip.duration_ms / 1000, self._settings.longest_play_s)
         return int(length_s * _PCM_BYTES_A_SECOND)
+
+
+def remove(file: Path) -> None:
+    """One file that cannot be removed must not keep the others."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("%s cannot be removed: %s", file, error)
 
 
 def _clip_of(file: Path) -> str:

@@ -265,7 +265,8 @@ class Store:
             db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def prune(self, before: datetime, listed: Collection[int] = ()) -> None:
-        """Forget ended plays before ``before`` and their acknowledged receipts.
+        """Forget ended plays before ``before`` and their acknowledged receipts, the oldest only, so
+        that the chain that stays has no gap.
 
         ``listed``: plays a list still names; forgotten, they would come back and sound again.
         """
@@ -280,9 +281,10 @@ class Store:
             gone = [row for row in over if row[0] not in kept]
             db.executemany("DELETE FROM play WHERE play_id = ?", gone)
             db.execute(
-                "DELETE FROM receipt WHERE acknowledged_at < ? AND seq <> ?"
-                " AND play_id NOT IN (SELECT play_id FROM play)",
-                (moment, end[0] if end else 0),
+                "DELETE FROM receipt WHERE seq < (SELECT MIN(seq) FROM receipt"
+                " WHERE seq = ? OR acknowledged_at IS NULL OR acknowledged_at >= ?"
+                " OR play_id IN (SELECT play_id FROM play))",
+                (end[0] if end else 0, moment),
             )
             db.execute(
                 "DELETE FROM ending WHERE noted_at < ?"

@@ -18,12 +18,12 @@ from edge.guided import GuidedClock
 from edge.health import Problems
 from edge.manifest import Manifest, check_succession, verify
 from edge.receipts import ReceiptBook
+from edge.reporter import APPROVED, SHUT_OUT
 from edge.sounded import pack_sounded
 from edge.store import Store
 
 log = logging.getLogger(__name__)
-_SHUT_OUT = (401, 403)
-_REVOKED = "revoked"
+_NOT_LET_IN = (401, 403)
 _BEFORE_ANY_LIST = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 100
 _FIRST_RETRY_S = 2.0
@@ -66,6 +66,8 @@ class Syncer:
         self._asked_s = time.monotonic()
         self._chokes_on_receipts = False
         self.manifest: Manifest | None = None
+        self.on_shut_out: Callable[[], None] = lambda: None
+        """Called when a person shut this player out; it may be called again."""
 
     def restore(self) -> None:
         """Put the manifest kept on disk into force, after verifying it again."""
@@ -161,11 +163,10 @@ class Syncer:
         return self._woken.is_set() or self._until_next_poll_s() == 0
 
     def _forget_if_revoked(self, error: Exception) -> None:
-        """Shut out by a person: nothing here may sound any more. A server that merely does not
-        know the box (it came back from a backup) says another word, and the plays stay.
-        """
-        if not isinstance(error, ServerRefused) or error.code != _REVOKED:
+        """Shut out by a person: nothing here may sound any more."""
+        if not isinstance(error, ServerRefused) or not error.is_shut_out:
             return
+        self.on_shut_out()
         self._problems.raise_("revoked", "this player was shut out; enrol it with a new code")
         if self._store.fact("manifest"):
             log.error("this player was shut out: it falls silent and forgets its sound")
@@ -176,6 +177,8 @@ class Syncer:
             self._explain(self._store.accept(self.manifest, b"", now))
             self._news()
         self._cache.clear()  # again each time: the disk may have refused
+        if self._store.fact(APPROVED) != SHUT_OUT:
+            self._store.remember(APPROVED, SHUT_OUT)
 
     def _send_receipts_before_clips(self) -> None:
         """What the server chokes on must keep no sound from the village: it waits until after."""
@@ -194,7 +197,7 @@ class Syncer:
             try:
                 acknowledged = self._client.post_receipts(waiting)
             except ServerRefused as error:
-                if error.again or error.status in _SHUT_OUT:
+                if error.again or error.status in _NOT_LET_IN:
                     raise
                 # Refused receipts stay here and are shown as a problem; plays must go on.
                 self._problems.raise_("receipts", str(error))

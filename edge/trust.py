@@ -23,8 +23,16 @@ _CONNECTIONS = 4
 
 
 def new_pool(ca_file: Path | None, *, check_dates: bool = True) -> urllib3.PoolManager:
-    """Connections that trust ``ca_file`` alone, or the system's authorities when it is None."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    """Connections that trust ``ca_file`` alone, or the system's authorities when it is None.
+
+    Raises BadSettings when the file holds no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except ssl.SSLError as error:
+        raise BadSettings(
+            f"{ca_file} holds no certificate: fetch it anew (http://SERVER:8080/ca.pem)"
+        ) from error
     if not check_dates:
         context.verify_flags |= _NO_CHECK_TIME
     return urllib3.PoolManager(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from broadcast import commands, live, live_keeper, live_recording, players
+from broadcast import commands, live, live_frames, live_keeper, live_recording, players
+from broadcast.live_beats import DEAD_AFTER_S, EVERY_S, Beats
 from broadcast.live_hub import Channel, Facts, LiveHub
 from broadcast.live_keeper import BEGINS_S, LiveKeeper, folder
 from broadcast.models import LiveListener, LiveSession, PlayerCommand
@@ -309,6 +311,42 @@ def test_who_joined_and_dropped_is_written_down(
     assert channel.facts()[box.player.id] == Facts(now, None, now, "lost", 0)
 
 
+def test_a_player_that_a_person_shuts_out_hears_no_more_and_the_others_do(
+    database: Database, town: Town, box: Box, hub: LiveHub, keeper: LiveKeeper, config: Settings,
+    chief: Actor,
+) -> None:  # fmt: skip
+    other = enrolled(database, town.administrator, VILLAGES[0])
+    channel = on_air(database, hub, config, chief, [box.player.id, other.player.id])
+
+    async def run() -> None:
+        heard: dict[str, list[bytes]] = {}
+
+        async def listen(player_id: str) -> None:
+            heard[player_id] = []
+            async for frame in channel.listen(player_id):
+                heard[player_id].append(frame)
+
+        tasks = [asyncio.create_task(listen(each.player.id)) for each in (box, other)]
+        while len(channel.listening) < 2:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(keeper.look)
+        assert len(channel.listening) == 2
+        with database.write() as session:
+            players.revoke(session, town.administrator, box.player.id)
+        await asyncio.to_thread(keeper.look)
+        await tasks[0]
+        channel.say(1000, SECOND)
+        assert heard[box.player.id] == [live_frames.HUSH]
+        assert channel.listening == {other.player.id}
+        channel.end(hush=False)
+        await tasks[1]
+        assert heard[other.player.id][-1] == live_frames.FINISH
+        assert len(heard[other.player.id]) > 5
+
+    asyncio.run(run())
+    keeper.look()
+
+
 def test_what_the_database_did_not_take_is_written_down_later(
     database: Database, box: Box, hub: LiveHub, keeper: LiveKeeper, config: Settings,
     chief: Actor, monkeypatch: pytest.MonkeyPatch,
@@ -525,19 +563,6 @@ def test_who_gets_the_duty_later_leaves_the_addresses_of_others_alone(
     second.give_back()
 
 
-def test_an_address_that_a_dead_process_left_blocks_its_villages_no_longer_than_it_may_last(
-    database: Database, keeper: LiveKeeper, chief: Actor, fake_clock: FakeClock
-) -> None:
-    row = opened(database, chief, VILLAGES[:1])
-    fake_clock.advance(live.LONGEST)
-    keeper.look()
-    assert row_of(database, row.id).state == "opening"
-    fake_clock.advance(timedelta(minutes=2))
-    keeper._keep_due_s = 0.0
-    keeper.look()
-    assert row_of(database, row.id).end_cause == "server"
-
-
 def test_what_another_process_still_records_is_left_alone(
     database: Database, store: BlobStore, hub: LiveHub, config: Settings, chief: Actor
 ) -> None:
@@ -555,6 +580,46 @@ def test_what_another_process_still_records_is_left_alone(
     found = row_of(database, channel.session_id).recording_sha256
     with database.read() as session:
         assert session.get_one(Clip, found).duration_ms == 2000
+
+
+@pytest.mark.parametrize(("lives", "state"), [(True, "on_air"), (False, "ended")])
+def test_an_address_whose_process_shows_no_life_for_a_minute_and_a_half_is_over(
+    database: Database, store: BlobStore, hub: LiveHub, keeper: LiveKeeper, config: Settings,
+    chief: Actor, lives: bool, state: str,
+) -> None:  # fmt: skip
+    channel = on_air(database, hub, config, chief, [])
+    watcher = LiveKeeper(database, store, LiveHub(), config)
+    now_s = [0.0]
+    keeper.beats, watcher.beats = (Beats(lambda: now_s[0]) for _ in range(2))
+    while now_s[0] <= DEAD_AFTER_S + EVERY_S:
+        if lives or now_s[0] == 0:
+            keeper.look()
+        watcher.look()
+        assert row_of(database, channel.session_id).state == "on_air" or now_s[0] >= DEAD_AFTER_S
+        now_s[0] += 10
+    found = row_of(database, channel.session_id)
+    assert (found.state, found.end_cause) == (state, None if lives else "server")
+    channel.end(hush=True)
+    channel.recording.close()
+
+
+def test_a_database_that_nobody_reached_for_long_ends_no_address(
+    database: Database, store: BlobStore, hub: LiveHub, keeper: LiveKeeper, config: Settings,
+    chief: Actor, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    channel = on_air(database, hub, config, chief, [])
+    watcher = LiveKeeper(database, store, LiveHub(), config)
+    now_s = [0.0]
+    keeper.beats, watcher.beats = (Beats(lambda: now_s[0]) for _ in range(2))
+    keeper.look()
+    watcher.look()
+    now_s[0] += 30 * DEAD_AFTER_S
+    with away(monkeypatch, "read", "write"), pytest.raises(sa.exc.OperationalError):
+        watcher.look()
+    watcher.look()
+    assert row_of(database, channel.session_id).state == "on_air"
+    channel.end(hush=True)
+    channel.recording.close()
 
 
 # --- players whose program starts anew ---

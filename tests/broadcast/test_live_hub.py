@@ -92,6 +92,35 @@ def test_a_hush_overtakes_what_waits(channel: Channel) -> None:
     asyncio.run(run())
 
 
+def test_one_player_is_hushed_and_the_others_hear_on(channel: Channel) -> None:
+    async def run() -> None:
+        gone, gone_first = await joined(channel, "p-1")
+        _stays, stays_first = await joined(channel, "p-2")
+        channel.say(0, TENTH)
+        channel.hush(["p-1", "p-3"])
+        assert await gone_first == live_frames.HUSH
+        assert [frame async for frame in gone] == []
+        assert header(await stays_first)[0] == 1600
+        assert channel.listening == {"p-2"}
+        assert channel.facts()["p-1"].left_at is not None
+
+    asyncio.run(run())
+
+
+def test_a_hush_is_not_pushed_out_by_what_is_said_after_it(channel: Channel) -> None:
+    """Of a player that takes nothing for a while."""
+
+    async def run() -> None:
+        stream, first = await joined(channel, "p-1")
+        channel.hush(["p-1"])
+        for piece in range(QUEUE_FRAMES + 5):
+            channel.say(piece * 100, TENTH)
+        channel.hush(["p-1"])
+        assert [await first] + [frame async for frame in stream] == [live_frames.HUSH]
+
+    asyncio.run(run())
+
+
 def test_a_stream_on_which_nobody_speaks_shows_signs_of_life(channel: Channel) -> None:
     async def run() -> None:
         _stream, first = await joined(channel, "p-1")

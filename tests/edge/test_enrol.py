@@ -79,6 +79,19 @@ def test_a_server_that_does_not_answer_is_told_with_what_to_look_at(tmp_path: Pa
     assert "See that the server runs" in done.stderr
 
 
+@pytest.mark.parametrize("content", ["", "<html>not found</html>"])
+def test_a_file_of_ca_that_holds_no_certificate_is_told(tmp_path: Path, content: str) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text(content)
+    done = edge(
+        "enrol", "TOWN-0001", "--server", "https://localhost:9", "--ca", ca,
+        "--home", tmp_path / "box",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{ca} holds no certificate: fetch it anew" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_folder_of_somebody_else_is_told_with_the_way_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

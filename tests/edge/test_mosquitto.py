@@ -36,7 +36,7 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        passwords = folder / "passwords"
+        passwords = self.passwords = folder / "passwords"
         passwords.write_text("")
         for name in ("p-1", "office"):
             subprocess.run(["mosquitto_passwd", "-b", str(passwords), name, "secret"], check=True)
@@ -209,6 +209,20 @@ def test_a_broker_that_was_away_is_found_again(
     wait_for(lambda: online(broker), 30, "the box to come back")
     watcher.disconnect()
     watcher.loop_stop()
+
+
+def test_a_box_that_the_broker_lets_in_no_more_asks_why(
+    server: FakeServer, home: Home, broker: Broker, office: paho.Client, start_box: StartBox
+) -> None:
+    home.settings_file.write_text(HOUR + "health_s = 3600\n")
+    plan_tomorrow(server, 1)
+    start_box(home).ready()
+    wait_for(lambda: online(broker) and clips(home) == 1)
+    server.revoked = True
+    subprocess.run(["mosquitto_passwd", "-D", str(broker.passwords), "p-1"], check=True)
+    broker.stop()
+    broker.start()
+    wait_for(lambda: clips(home) == 0, what="the box to forget its sound")
 
 
 def test_without_a_broker_the_box_still_asks(

@@ -204,6 +204,32 @@ def test_old_things_are_forgotten_but_the_end_of_the_chain_is_not(tmp_path: Path
     assert store.chain_end() is not None
 
 
+def test_what_stays_of_the_chain_has_no_gap(tmp_path: Path) -> None:
+    plays = [play(n, starts=n, make_up=200 * 86400 if n == 2 else 3600) for n in range(1, 6)]
+    store = open_store(tmp_path, *plays)
+    book = ReceiptBook(store, KEY, "p-1")
+    for each in plays:
+        book.played(each, HEARD, at(60))
+    store.acknowledge(5, at(200))
+    store.prune(at(90 * 86400))
+    assert [receipt.seq for receipt in store.receipts()] == [2, 3, 4, 5]
+    assert check_chain(store.receipts(), KEY.public_key()) is None
+    store.prune(at(300 * 86400))
+    assert [receipt.seq for receipt in store.receipts()] == [5]
+
+
+def test_what_nobody_acknowledged_keeps_all_that_follows_it(tmp_path: Path) -> None:
+    plays = [play(n, starts=n) for n in range(1, 5)]
+    store = open_store(tmp_path, *plays)
+    book = ReceiptBook(store, KEY, "p-1")
+    for each in plays:
+        book.played(each, HEARD, at(60))
+    store.acknowledge(4, at(200))
+    store.send_again(1)
+    store.prune(at(90 * 86400))
+    assert [receipt.seq for receipt in store.receipts()] == [2, 3, 4]
+
+
 def test_a_play_keeps_how_urgent_and_how_loud_it_is(tmp_path: Path) -> None:
     urgent = replace(play(1), kind="emergency", volume_percent=70, on_interrupt="resume")
     assert open_store(tmp_path, urgent).play(1) == urgent

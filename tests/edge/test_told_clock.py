@@ -117,8 +117,9 @@ def test_reports_leave_every_thirty_seconds_however_long_they_take(
     waits, told = Waits(), list[float]()
     nothing: Any = None
     reporter = Reporter(
-        nothing, nothing, nothing, 30.0, report=dict, taken=lambda: None, approved=lambda: None
-    )
+        nothing, nothing, nothing, 30.0,
+        report=dict, taken=lambda: None, approved=lambda: None, shut_out=lambda: None,
+    )  # fmt: skip
 
     def tell() -> None:
         told.append(waits.now_s)

@@ -175,6 +175,26 @@ def test_a_card_that_cannot_be_written_keeps_no_program_from_running(
     assert releases.may_start(State(active=proved), proved)
 
 
+@pytest.mark.parametrize("fault", ["settings", "enrolment", "second"])
+def test_what_people_have_to_mend_is_no_fault_of_a_proved_program(home: Home, fault: str) -> None:
+    releases = Releases(home.releases)
+    releases.write(State(active=Wheel(NEWER, "a" * 64), short_lives=3))
+    running = home.lock() if fault == "second" else None
+    if fault == "settings":
+        home.settings_file.write_text("volume_cap_percnt = 80\n")
+    if fault == "enrolment":
+        home.identity_file.write_text("{")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "run", "--home", str(home.folder)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "XIANGYIN_EDGE_RELEASE": NEWER},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert releases.read().short_lives == 0
+    if running is not None:
+        running.close()
+
+
 # --- with real processes
 
 

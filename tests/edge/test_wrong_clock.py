@@ -107,6 +107,40 @@ def test_a_server_whose_clock_jumps_is_not_followed_for_a_day() -> None:
     assert clock.is_led
 
 
+@pytest.mark.parametrize("off_s", [-8.0, 8.0])
+def test_an_answer_that_was_long_on_its_way_contradicts_nobody(off_s: float) -> None:
+    machine = TurnableClock()
+    clock = GuidedClock(machine, lambda: False)
+    hear(clock, machine.wall_s())
+    for _ in range(3):
+        machine.pass_(30)
+        hear(clock, machine.wall_s() + off_s, error_s=6.0)
+    assert not clock.is_at_odds
+    assert clock.is_sure
+    assert not clock.is_led
+
+
+@pytest.mark.parametrize("off_s", [-8.0, 8.0])
+def test_nor_does_it_contradict_the_time_of_the_server_that_is_used(off_s: float) -> None:
+    machine = TurnableClock()
+    true_s = machine.wall_s() + 20 * DAY_S
+    clock = led(machine, true_s)
+    machine.pass_(30)
+    hear(clock, true_s + AGAIN_S + 30 + off_s, error_s=6.0)
+    assert not clock.is_at_odds
+    assert clock.is_sure
+    assert clock.wall_s() == true_s + AGAIN_S + 30
+
+
+def test_one_that_cannot_be_explained_by_its_way_does() -> None:
+    machine = TurnableClock()
+    clock = GuidedClock(machine, lambda: False)
+    hear(clock, machine.wall_s())
+    machine.pass_(30)
+    hear(clock, machine.wall_s() + 10, error_s=6.0)
+    assert clock.is_at_odds
+
+
 def test_a_led_clock_is_not_carried_away_by_its_server_either() -> None:
     machine = TurnableClock()
     true_s = machine.wall_s() + 20 * DAY_S
