@@ -86,12 +86,13 @@ def ties(session: Session, actor: Actor, report: Report) -> list[Tie]:
 def _begins_with(services: Services, examined: Examined, half: Report) -> bool:
     try:
         part = services.store.existing_path(half.audio_sha256 or "")
-        return _is_beginning(part, services.store.existing_path(examined.original))
+        return is_beginning(part, services.store.existing_path(examined.original))
     except NotFound:
         return False  # its time was over and it was deleted
 
 
-def _is_beginning(part: Path, whole: Path) -> bool:
+def is_beginning(part: Path, whole: Path) -> bool:
+    """Whether the file ``whole`` begins with all of ``part``."""
     with part.open("rb") as short, whole.open("rb") as long:
         while piece := short.read(PIECE_BYTES):
             if long.read(len(piece)) != piece:

@@ -1,7 +1,9 @@
 """Takes whose owner never pressed "send": enough speech becomes a report marked cut off.
 
 Consent was given before the first piece came, and the page says that what was recorded counts;
-so a voice is not lost because a battery was. What holds no speech is thrown away.
+so a voice is not lost because a battery was. A form that came without all of the sound, because
+the telephone lost it, takes nothing away: the sound becomes a later word about it. What holds no
+speech is thrown away.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 
-from cases import intake
+from cases import intake, residents
 from cases.intake import Arrival
 from cases.models import Report
 from core import bell, outbox
 from core.clock import utc_now
-from core.errors import InvalidInput, ToolFailed
+from core.errors import InvalidInput, NotFound, ToolFailed
 from hotline.limits import SPEECH_NEEDED_MS
 from hotline.sip import voice
 from recordings import sound
@@ -81,7 +83,7 @@ class Keeper:
         """(whether it may go, whether it became a report)."""
         if about is None or about.kind != "sound" or not path.exists():
             return True, False
-        if self._was_sent(about):
+        if self._is_held(about, path):
             return True, False
         try:
             speech_ms = speech_of(path)
@@ -94,10 +96,19 @@ class Keeper:
             return True, False
         return True, self._enter(token, about, path)
 
-    def _was_sent(self, about: About) -> bool:
+    def _is_held(self, about: About, path: Path) -> bool:
+        """Whether a report of the form holds all of the take."""
+        of_form = report_halves.of_form(about.form_token)
         with self._services.database.read() as session:
-            whole = report_halves.of_form(about.form_token).where(Report.cut_off.is_(False))
-            return session.scalar(whole.limit(1)) is not None
+            sounds = [one.audio_sha256 for one in session.scalars(of_form) if one.audio_sha256]
+        return any(self._begins_with(sha256, path) for sha256 in sounds)
+
+    def _begins_with(self, sha256: str, path: Path) -> bool:
+        try:
+            whole = self._services.store.existing_path(sha256)
+            return report_halves.is_beginning(path, whole)
+        except NotFound:
+            return False  # its time was over and it was deleted
 
     def _enter(self, token: str, about: About, path: Path) -> bool:
         services = self._services
@@ -119,11 +130,15 @@ class Keeper:
             consent_channel="web",
             consent_at=consent_at,
         )
+        sent = report_halves.of_form(about.form_token).where(Report.cut_off.is_(False))
         with services.database.write() as session:
             received = intake.receive(
                 session, services.store, services.sealer, arrival, examined=examined
             )
             if received.is_new:
+                handed_in = session.scalar(sent.order_by(Report.id.desc()).limit(1))
+                if handed_in is not None:
+                    residents.attach(session, received.report, handed_in, arrival.source_key)
                 report_halves.tie(session, received.report, halves)
         log.info("unfinished take became a report", new=received.is_new)
         return received.is_new

@@ -24,9 +24,12 @@
     return crc;
   }
 
-  /* A part grows by add() while it is open, or is a file. */
+  /* A part grows by add() while it is open, or is a file. stored: the token under which the
+     telephone keeps it; left: tokens under which the server has more of it. */
   function Part(facts) {
     this.token = facts.token;
+    this.stored = facts.stored || facts.token;
+    this.left = facts.left || [];
     this.kind = facts.kind;
     this.mime = facts.mime || "";
     this.ms = facts.ms || 0;
@@ -84,22 +87,28 @@
   };
 
   /* hooks: parts(), may(), confidential(), csrf(), setCsrf(), formToken(), state(word, detail),
-     fields() or null while nobody pressed send, done(receipt), refused(problem, part or null) */
+     fields() or null while nobody pressed send, done(receipt), refused(problem, part or null),
+     clean(done): throw away first what was taken back, anew(part): give it another token */
   function Sender(address, hooks) {
     var self = this;
     this.address = address;
     this.hooks = hooks;
     this.busy = false;
+    this.isClean = false;
     this.wait = FIRST_WAIT_MS;
     this.timer = null;
     this.last = 0;
-    function now() { self.wait = FIRST_WAIT_MS; self.go(); }
+    this.awake(function () { self.wait = FIRST_WAIT_MS; self.go(); });
+  }
+
+  /* now() whenever the net may be back. */
+  Sender.prototype.awake = function (now) {
     window.addEventListener("online", now);
     window.addEventListener("focus", now);
     document.addEventListener("visibilitychange", function () {
       if (!document.hidden) { now(); }
     });
-  }
+  };
 
   Sender.prototype.request = function (method, url, body, type, done) {
     var self = this, asked = new XMLHttpRequest(), answered = false;
@@ -135,7 +144,19 @@
       if (!part.open && part.sent >= part.size && part.crc === null) { this.sum(part); return; }
       if (part.open) { return; }
     }
-    if (this.hooks.fields()) { this.form(parts); }
+    if (this.hooks.fields()) { this.finish(parts); }
+  };
+
+  /* What was taken back goes before, so that nobody hears it beside what is handed in. */
+  Sender.prototype.finish = function (parts) {
+    var self = this;
+    if (this.isClean) { this.isClean = false; this.form(parts); return; }
+    this.busy = true;
+    this.hooks.clean(function () {
+      self.busy = false;
+      self.isClean = true;
+      self.go();
+    });
   };
 
   /* While somebody speaks, small pieces wait for each other. */
@@ -153,8 +174,9 @@
       "application/x-www-form-urlencoded", function (status, told) {
         if (status === 200 && told) {
           part.begun = true;
-          part.sent = Math.min(told.offset, part.size);
-          if (told.offset > part.size) { self.forget(part, true); return; }
+          part.sent = told.offset;
+          /* the telephone lost some of it: what the server has stays there */
+          if (told.offset > part.size) { part.again(); self.hooks.anew(part); }
           self.well();
         } else { self.badly(status, told, part); }
       });
@@ -220,9 +242,14 @@
 
   /* part: what was being sent; null: the form. */
   Sender.prototype.badly = function (status, told, part) {
-    var code = told && told.code, i, parts;
+    var self = this, code = told && told.code, i, parts;
     this.busy = false;
-    if (status === 403) { this.renew(); return; }
+    if (part && this.hooks.parts().indexOf(part) < 0) { this.go(); return; } /* taken back */
+    if (status === 403) {
+      this.busy = true;
+      this.renew(function (status) { self.busy = false; self.later(status, null); });
+      return;
+    }
     if (code === "take_gone" || code === "take_differs") {
       parts = part ? [part] : this.hooks.parts();
       for (i = 0; i < parts.length; i++) { parts[i].again(); }
@@ -245,29 +272,16 @@
   };
 
   /* The page lay open for so long that its token is too old: a fresh page has a fresh one. */
-  Sender.prototype.renew = function () {
+  Sender.prototype.renew = function (done) {
     var self = this, asked = new XMLHttpRequest();
-    this.busy = true;
     asked.open("GET", this.address, true);
     asked.timeout = REQUEST_MS;
     asked.onloadend = function () {
       var found = /name="csrf_token" value="([^"]+)"/.exec(asked.responseText || "");
-      self.busy = false;
       if (found) { self.hooks.setCsrf(found[1]); }
-      self.later(asked.status, null);
+      done(asked.status);
     };
     asked.send();
-  };
-
-  /* Its owner does not want it: the server throws it away as well. */
-  Sender.prototype.forget = function (part, again) {
-    var self = this, begun = part.begun;
-    part.again();
-    if (!begun) { return; }
-    this.request("DELETE", this.address + "/takes/" + part.token, null, null, function (status) {
-      if (again) { self.busy = false; }
-      if (again && status === 200) { self.go(); } else if (again) { self.later(status, null); }
-    });
   };
 
   window.xyPart = Part;

@@ -8,9 +8,13 @@
     this.metaKey = "xy:" + name;
     this.db = null;
     this.meta = null;
+    this.saved = true;
+    this.failed = {};
+    this.late = null;
   }
 
-  /* done() comes in any case: without a database everything lives in memory. */
+  /* done() comes in any case: without a database everything lives in memory. late() comes when
+     the database opens after that. */
   Store.prototype.open = function (done) {
     var self = this, answered = false, asked;
     function ready() {
@@ -19,7 +23,10 @@
     try {
       asked = window.indexedDB.open("xiangyin-report", 1);
       asked.onupgradeneeded = function () { asked.result.createObjectStore("pieces"); };
-      asked.onsuccess = function () { self.db = asked.result; ready(); };
+      asked.onsuccess = function () {
+        self.db = asked.result;
+        if (answered) { self.late(); } else { ready(); }
+      };
       asked.onerror = ready;
       asked.onblocked = ready;
     } catch (ignored) {
@@ -29,10 +36,11 @@
   };
 
   Store.prototype.change = function (work) {
-    if (!this.db) { return; }
+    if (!this.db) { return false; }
     try {
       work(this.db.transaction("pieces", "readwrite").objectStore("pieces"));
-    } catch (ignored) { /* full or closed: memory still has it */ }
+      return true;
+    } catch (ignored) { return false; } /* full or closed: memory still has it */
   };
 
   Store.prototype.range = function (token) {
@@ -41,8 +49,17 @@
   };
 
   Store.prototype.put = function (token, number, value) {
-    var key = this.prefix + token + "|" + ("000000" + number).slice(-6);
-    this.change(function (pieces) { pieces.put(value, key); });
+    var self = this, key = this.prefix + token + "|" + ("000000" + number).slice(-6);
+    function failed() { self.failed[token] = true; }
+    if (!this.change(function (pieces) {
+      pieces.transaction.onabort = failed;
+      pieces.put(value, key).onerror = failed;
+    })) { failed(); }
+  };
+
+  /* Whether the page may be closed without losing it. */
+  Store.prototype.holds = function (token) {
+    return !!this.db && !this.failed[token];
   };
 
   Store.prototype.drop = function (token) {
@@ -56,7 +73,7 @@
     this.change(function (pieces) { pieces["delete"](range); });
   };
 
-  /* done(values in order) */
+  /* done(values in order, up to the first that is missing) */
   Store.prototype.read = function (token, done) {
     var found = [], asked;
     if (!this.db) { done(found); return; }
@@ -64,7 +81,7 @@
       asked = this.db.transaction("pieces").objectStore("pieces").openCursor(this.range(token));
       asked.onsuccess = function () {
         var at = asked.result;
-        if (!at) { done(found); return; }
+        if (!at || Number(at.key.slice(-6)) !== found.length) { done(found); return; }
         found.push(at.value);
         at["continue"]();
       };
@@ -74,7 +91,8 @@
     }
   };
 
-  /* The draft's facts: {form_token, text, parts: [{token, kind, mime, ms, is_file}], fields} */
+  /* The draft's facts: {form_token, text, fields,
+     parts: [{token, kind, mime, ms, size, is_file, stored, left}]} */
   Store.prototype.load = function () {
     try {
       this.meta = JSON.parse(window.localStorage.getItem(this.metaKey));
@@ -84,13 +102,14 @@
 
   Store.prototype.save = function (meta) {
     this.meta = meta;
+    this.saved = true;
     try {
       if (meta) {
         window.localStorage.setItem(this.metaKey, JSON.stringify(meta));
       } else {
         window.localStorage.removeItem(this.metaKey);
       }
-    } catch (ignored) { /* full or shut off: this page still knows it */ }
+    } catch (ignored) { this.saved = false; } /* full or shut off: this page still knows it */
   };
 
   window.xyStore = Store;

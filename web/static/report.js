@@ -10,10 +10,11 @@
   var address = location.pathname, store = new window.xyStore(address);
   var csrf = form.elements.csrf_token.value, formToken = form.elements.form_token.value;
   var sound = null, earlier = null, fields = null, tape = null, words, sender, photos, box;
+  var eraser, farewell = null, lost = []; /* facts of sounds the telephone does not give back */
 
   function el(name) { return document.getElementById("xy-" + name); }
   function show(node, on) { if (node) { node.hidden = !on; } }
-  function say(text) { el("say").textContent = text || ""; }
+  function say(text) { farewell = null; el("say").textContent = text || ""; }
   function now() { return new Date().getTime(); }
   function clock(ms) {
     var s = Math.floor(ms / 1000);
@@ -35,31 +36,35 @@
   }
 
   function remember() {
-    var known = (earlier ? [earlier] : []).concat(parts()), list = [], i;
-    for (i = 0; i < known.length; i++) {
-      list.push({ token: known[i].token, kind: known[i].kind, mime: known[i].mime,
-        ms: known[i].ms, is_file: !!known[i].blob });
-    }
+    var list = lost.concat((earlier ? [earlier] : []).concat(parts()).map(function (part) {
+      return { token: part.token, kind: part.kind, mime: part.mime, ms: part.ms, size: part.size,
+        is_file: !!part.blob, stored: part.stored, left: part.left };
+    }));
     if (!list.length && !form.elements.text.value) { store.save(null); return; }
     store.save({ form_token: formToken, text: form.elements.text.value, parts: list,
       fields: fields });
   }
 
-  function forget(part) {
-    if (!part) { return; }
-    store.drop(part.token);
-    sender.forget(part);
+  /* The server may have it from an earlier opening of the page. */
+  function erase(part) {
+    part.left.concat(part.token).forEach(function (token) { eraser.add(token); });
+    if (part.again) { part.again(); }
   }
 
-  function restore(meta, done) {
-    var left = (meta.parts || []).slice();
-    formToken = form.elements.form_token.value = meta.form_token;
-    if (!form.elements.text.value) { form.elements.text.value = meta.text || ""; }
+  function forget(part) {
+    if (!part) { return; }
+    store.drop(part.stored);
+    erase(part);
+  }
+
+  function restore() {
+    var left = lost.length;
     function next() {
-      var facts = left.shift();
-      if (!facts) { done(); return; }
-      store.read(facts.token, function (found) {
+      var facts = lost[0];
+      if (!left--) { goOn(); return; }
+      store.read(facts.stored || facts.token, function (found) {
         var part, i;
+        lost.shift();
         if (facts.is_file) { facts.blob = found[0]; }
         part = new window.xyPart(facts);
         for (i = 0; !facts.is_file && i < found.length; i++) { part.add(found[i]); }
@@ -69,10 +74,38 @@
           earlier = sound;
           sound = part;
         }
+        if (!part.size && part.kind === "sound" && facts.size) { lost.push(facts); }
         next();
       });
     }
     next();
+  }
+
+  /* As it was when they pressed "send". */
+  function refill(kept) {
+    var name, field;
+    for (name in kept) {
+      field = form.elements[name] || {};
+      if (field.type === "checkbox") { field.checked = true; } else { field.value = kept[name]; }
+    }
+  }
+
+  /* Words never go without the voice they belong to unless somebody presses "send" again. */
+  function goOn() {
+    var meta = store.meta;
+    show(el("old"), !!sound);
+    fields = !lost.length && meta.fields || null;
+    if (meta.fields) { refill(meta.fields); }
+    busy(!!fields);
+    photos.take();
+    photos.paint();
+    paint();
+    sender.go();
+  }
+
+  /* What is new goes first. */
+  function lookAgain() {
+    if (lost.length && !sound && !tape && !fields) { restore(); }
   }
 
   function fresh(part) {
@@ -92,7 +125,7 @@
 
   function fromFile(file, kind) {
     var part = new window.xyPart({ token: token(), kind: kind, blob: file, mime: file.type });
-    store.put(part.token, 0, file);
+    store.put(part.stored, 0, file);
     return part;
   }
 
@@ -186,7 +219,8 @@
     reader.onloadend = function () {
       if (reader.result) {
         tape.part.add(reader.result);
-        store.put(tape.part.token, tape.number++, reader.result);
+        store.put(tape.part.stored, tape.number++, reader.result);
+        if (tape.number === 1) { remember(); }
       }
       tape.reading = false;
       sender.go();
@@ -251,9 +285,10 @@
       remember();
       say(words.short_one);
       paint();
+      sender.go();
       return;
     }
-    say(words.recorded);
+    if (agreed()) { say(words.recorded); }
     settle();
   }
 
@@ -267,6 +302,7 @@
     show(el("meter"), on);
     show(el("taken"), !on && !!sound);
     show(el("swap"), !on && !!earlier);
+    show(el("lost"), !!lost.length);
     show(document.getElementById("phones-own"), !can);
     if (!on && sound) {
       if (player.src) { window.URL.revokeObjectURL(player.src); }
@@ -275,9 +311,15 @@
     }
   }
 
+  function isKept() {
+    return store.saved && parts().every(function (part) { return store.holds(part.stored); });
+  }
+
   function state(word, detail) {
     var all = 0, here = 0, i, text = words[word] || "";
+    var bad = word === "offline" || word === "waiting";
     var list = fields ? parts() : sound ? [sound] : []; /* pictures go when "send" was pressed */
+    if (!agreed()) { return; }
     for (i = 0; i < list.length; i++) { all += list[i].size; here += list[i].sent; }
     if (word === "sending" && tape) { text = words.saving; }
     if (word === "sending" && !tape && here >= all) { text = words.here; }
@@ -285,13 +327,25 @@
       text += " " + Math.floor(here * 100 / all) + " %";
     }
     if (word === "sending" && !all) { text = ""; }
-    tell(text + (detail ? " " + detail : ""), word === "offline" || word === "waiting");
+    if (bad && !isKept()) { text = words[word + "_open"]; }
+    tell(text + (detail ? " " + detail : ""), bad);
   }
 
   /* Said beside the recording and above the last button: one of them is on the screen. */
   function tell(text, bad) {
     el("state").textContent = el("near").textContent = text;
     el("state").className = el("near").className = bad ? "b" : "s";
+  }
+
+  /* done: said when the server has thrown it away too */
+  function takenBack(soon, done) {
+    farewell = [done, soon];
+    tell("", false);
+    erased();
+  }
+
+  function erased() {
+    if (farewell) { el("say").textContent = farewell[eraser.tokens.length ? 1 : 0]; }
   }
 
   /* part: what was being sent; null: the form. A picture nobody can use costs no voice. */
@@ -308,18 +362,21 @@
     }
   }
 
+  function lock(on) { el("send").disabled = el("now").disabled = el("rec").disabled = on; }
+
   function busy(on) {
-    el("send").disabled = el("now").disabled = el("rec").disabled = on;
+    lock(on);
     el("send").textContent = el("now").textContent = on ? words.under_way : words.send;
   }
 
   function done(receipt) {
     var list = parts(), main = document.getElementById("main"), i;
-    for (i = 0; i < list.length; i++) { store.drop(list[i].token); }
+    for (i = 0; i < list.length; i++) { store.drop(list[i].stored); }
     if (earlier) { forget(earlier); }
     sound = earlier = fields = null;
     photos.empty();
-    store.save(null);
+    form.elements.text.value = "";
+    remember();
     main.innerHTML = receipt;
     window.scrollTo(0, 0);
     window.xyKeep();
@@ -355,7 +412,7 @@
   function send(event) {
     if (event.preventDefault) { event.preventDefault(); }
     if (window.xyTooLarge(form)) { return false; }
-    if (tape) { stop(); }
+    if (tape) { stop(); } else if (earlier) { erase(earlier); }
     takeFiles();
     if (!photos.take()) { form.elements.photo.focus(); return false; }
     if (!sound && !form.elements.text.value.replace(/\s/g, "")) {
@@ -372,10 +429,42 @@
   }
 
   function consentChanged() {
-    var list = parts(), i;
-    if (agreed()) { sender.go(); return; }
+    var list = lost.concat(earlier || [], parts()), i;
+    if (agreed()) {
+      for (i = 0; i < list.length; i++) { eraser.spare(list[i].token); }
+      say("");
+      sender.go();
+      return;
+    }
     stop();
-    for (i = 0; i < list.length; i++) { sender.forget(list[i]); }
+    for (i = 0; i < list.length; i++) { erase(list[i]); }
+    fields = null;
+    busy(false);
+    remember();
+    takenBack(words.withdrawing, words.withdrawn);
+  }
+
+  function drop() {
+    if (!window.confirm(words.sure)) { return; }
+    forget(sound);
+    sound = earlier;
+    earlier = null;
+    fields = null;
+    show(el("old"), !!sound);
+    dropped();
+  }
+
+  function dropLost() {
+    if (!window.confirm(words.sure)) { return; }
+    while (lost.length) { forget(lost.pop()); }
+    dropped();
+  }
+
+  function dropped() {
+    busy(!!fields);
+    remember();
+    takenBack(words.dropping, words.dropped);
+    paint();
   }
 
   function wire() {
@@ -384,21 +473,12 @@
       var other = sound;
       sound = earlier;
       earlier = other;
+      eraser.spare(sound.token);
       remember();
       paint();
     };
-    el("drop").onclick = function () {
-      if (!window.confirm(words.sure)) { return; }
-      forget(sound);
-      sound = earlier;
-      earlier = null;
-      fields = null;
-      busy(false);
-      remember();
-      say(words.dropped);
-      tell("", false);
-      paint();
-    };
+    el("drop").onclick = drop;
+    el("lost-drop").onclick = dropLost;
     form.elements.consent.onchange = consentChanged;
     form.elements.confidential.onchange = function () {
       var list = parts(), i;
@@ -414,31 +494,40 @@
   }
 
   function begin() {
+    var meta = store.load();
     words = JSON.parse(box.querySelector("[data-words]").getAttribute("data-words"));
     sender = new window.xySender(address, {
       parts: parts, may: agreed, fields: function () { return fields; },
       confidential: function () { return form.elements.confidential.checked; },
       csrf: function () { return csrf; }, setCsrf: function (fresh) { csrf = fresh; },
-      formToken: function () { return formToken; }, state: state, done: done, refused: refused
+      formToken: function () { return formToken; }, state: state, done: done, refused: refused,
+      clean: function (done) { eraser.go(done); },
+      anew: function (part) {
+        part.left.push(part.token);
+        part.token = token();
+        remember();
+      }
     });
+    eraser = new window.xyEraser(sender, erased);
+    eraser.go();
     photos = new window.xyPhotos(form.elements.photo, words, {
       keep: function (file) { return fromFile(file, "photo"); }, forget: forget,
       changed: function () { remember(); sender.go(); }
     });
     wire();
+    if (meta) { /* nothing goes before all is here */
+      lock(true);
+      lost = meta.parts;
+      formToken = form.elements.form_token.value = meta.form_token;
+      if (!form.elements.text.value) { form.elements.text.value = meta.text || ""; }
+    }
+    store.late = lookAgain;
     store.open(function () {
-      var meta = store.load();
-      if (!meta) { store.clear(); photos.take(); paint(); return; }
-      restore(meta, function () {
-        show(el("old"), !!sound);
-        fields = meta.fields || null;
-        if (fields) { form.elements.consent.checked = true; } /* as it was when they pressed it */
-        busy(!!fields);
-        photos.take();
-        photos.paint();
-        paint();
-        sender.go();
-      });
+      if (store.meta) { restore(); return; }
+      store.clear();
+      busy(false);
+      photos.take();
+      paint();
     });
   }
 
