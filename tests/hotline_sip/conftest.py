@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -22,6 +23,25 @@ from benchmarks.sounds import voice as voice
 from core import spare
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SIP_PORTS = ((socket.SOCK_DGRAM, 0), (socket.SOCK_STREAM, 0), (socket.SOCK_STREAM, 1))
+
+
+def free_sip_port() -> int:
+    """Free for UDP, TCP and (the next one) TLS, and below the ports that the system gives to
+    connections: until it is used no connection of another test takes it."""
+    for port in random.sample(range(23_000, 32_000), 100):
+        if all(_is_free(kind, port + more) for kind, more in SIP_PORTS):
+            return port
+    raise AssertionError("no port is free")
+
+
+def _is_free(kind: socket.SocketKind, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def free_udp_port() -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.counterparts import find, require
-from tests.hotline_sip.conftest import Hotline, event, free_udp_port, voice, wait_until
+from tests.hotline_sip.conftest import Hotline, event, free_sip_port, voice, wait_until
 
 pytestmark = [pytest.mark.real("baresip"), pytest.mark.slow]
 
@@ -54,11 +54,9 @@ class Baresip:
             places = np.arange(0, len(spoken), 8000 / RATES[codec])
             faster = np.interp(places, np.arange(len(spoken)), spoken)
             sound.writeframes(faster.astype("<i2").tobytes())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        port = free_sip_port()
         text = CONFIG.format(
-            sip_port=free_udp_port(), folder=folder, control_port=port, rate_hz=RATES[codec]
+            sip_port=free_sip_port(), folder=folder, control_port=port, rate_hz=RATES[codec]
         )
         (folder / "config").write_text(text)
         (folder / "accounts").write_text(account.format(codec=codec, rate_hz=RATES[codec]))
