@@ -71,26 +71,29 @@ def test_news_leave_whoever_walks_through_the_list_where_they_are(
     chromium: Browser, site: Site, cast: dict[str, int]
 ) -> None:
     page = context(chromium, site, cast, "administrator", OFFICE).new_page()
+    # Details and inner scrolling stand for what a part may hold.
+    page.add_init_script(
+        """
+        const inside = '<details id="d"><summary>More</summary>more</details>' +
+          '<textarea id="s" rows="2">' + 'long\\n'.repeat(40) + '</textarea>';
+        const real = window.fetch;
+        window.fetch = async (url, how) => {
+          const answer = await real(url, how);
+          if (!String(url).includes("/speakers/rows")) return answer;
+          return new Response(inside + await answer.text(), { status: 200 });
+        };"""
+    )
     page.goto(f"{site.url}/speakers")
     listening(site, page)
-    # The 20th village by keyboard; details and inner scrolling stand for what a part may hold.
-    link = page.locator('a[href="/speakers/new?village=513221100319"]')
-    link.focus()
+    expect(page.locator("#d")).to_be_visible()  # what is fetched when the stream opens is there
     page.evaluate(
         """() => {
-          const inside = '<details id="d"><summary>More</summary>more</details>' +
-            '<textarea id="s" rows="2">' + 'long\\n'.repeat(40) + '</textarea>';
-          const real = window.fetch;
-          window.fetch = async (url, how) => {
-            const answer = await real(url, how);
-            if (!String(url).includes("/speakers/rows")) return answer;
-            return new Response(inside + await answer.text(), { status: 200 });
-          };
-          document.querySelector("[data-live]").insertAdjacentHTML("afterbegin", inside);
           document.getElementById("d").open = true;
           document.getElementById("s").scrollTop = 123;
         }"""
     )
+    link = page.locator('a[href="/speakers/new?village=513221100319"]')
+    link.focus()  # the 20th village by keyboard
     link.evaluate("link => link.scrollIntoView({ block: 'center' })")
     before = link.bounding_box()
     with site.services.database.write() as session:
