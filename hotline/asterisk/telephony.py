@@ -192,8 +192,12 @@ class AsteriskTelephony:
             self._start(self._lead(call))
 
     async def _refuse(self, channel: str, reason: str) -> None:
-        with contextlib.suppress(ChannelGone, Trouble):
+        try:
             await self._ari.order("DELETE", "channels", channel, params={"reason": reason})
+        except ChannelGone:
+            pass
+        except Trouble:
+            self._start(self._let_go(channel))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

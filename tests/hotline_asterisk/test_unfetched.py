@@ -167,3 +167,14 @@ def test_nobody_stays_on_a_line_that_nobody_leads(
         asterisk.press(caller, "#")
     hear_out_until(asterisk, caller, lambda: caller.id not in asterisk.channels)
     assert asterisk.broken_orders["DELETE channels/1764300000.7"] == 0
+
+
+def test_nor_does_who_is_told_busy(
+    telephony: Telephony,  # noqa: F811
+    asterisk: FakeAsterisk,
+    ari_config: Settings,
+) -> None:
+    ari_config.call_cap = 0
+    asterisk.broken_orders["DELETE channels/1764300000.7"] = 3
+    caller = asterisk.ring()
+    until(lambda: caller.id not in asterisk.channels)
