@@ -68,17 +68,23 @@ def add(
     return area
 
 
+def poster_code_of(typed: str) -> str:
+    """Three digits as a telephone has them, else InvalidInput."""
+    digits = unicodedata.normalize("NFKC", typed).strip()  # a Chinese keyboard writes １０１
+    if not _POSTER_CODE.fullmatch(digits):
+        raise InvalidInput(N_("The poster code must have 3 digits."), field="poster_code")
+    return digits
+
+
 def give_poster_code(session: Session, village: Area, digits: str, was: str | None) -> bool:
     """Let callers reach a village by these digits; False when they do already.
 
     InvalidInput when they are no three digits or another village of the installation has them,
     for callers of all its villages dial one hotline; Conflict when it has not ``was`` any more.
     """
-    digits = unicodedata.normalize("NFKC", digits).strip()  # a Chinese keyboard writes １０１
     if village.level != "village":
         raise InvalidInput(N_("Only a village has a poster code."), field="poster_code")
-    if not _POSTER_CODE.fullmatch(digits):
-        raise InvalidInput(N_("The poster code must have 3 digits."), field="poster_code")
+    digits = poster_code_of(digits)
     if digits == village.poster_code:
         return False
     _require_free(session, digits)

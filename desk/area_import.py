@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -30,7 +28,6 @@ LEVELS_IN_CHINESE = {
     "省": "province", "市": "city", "县": "county", "区": "county", "镇": "township",
     "乡": "township", "街道": "township", "村": "village", "社区": "village", "网格": "grid",
 }  # fmt: skip
-_POSTER = re.compile(r"\d{3}")
 
 
 def add(
@@ -66,8 +63,7 @@ def _add(session: Session, own: set[str] | None, fields: dict[str, str]) -> Area
     if own is not None and parent not in own:
         raise InvalidInput(N_("Choose an area that belongs to yours."), field="parent_code")
     if poster is not None:
-        if not _POSTER.fullmatch(poster):
-            raise InvalidInput(N_("The poster code must have 3 digits."), field="poster_code")
+        poster = areas.poster_code_of(poster)
         if session.scalar(sa.select(Area.code).where(Area.poster_code == poster)) is not None:
             raise InvalidInput(N_("This poster code is taken already."), field="poster_code")
     area = areas.add(

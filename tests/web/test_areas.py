@@ -45,6 +45,15 @@ def test_a_village_is_added(administrator: TestClient, database: Database) -> No
     assert "新桥村" in administrator.get("/areas").text
 
 
+def test_digits_of_a_chinese_keyboard_are_those_of_a_telephone(
+    administrator: TestClient, database: Database
+) -> None:
+    form = {"code": "513221100203", "name": "新桥村", "level": "village", "parent_code": TOWN}
+    assert post(administrator, "/areas", form | {"poster_code": "２０３"}).status_code == 303
+    with database.read() as session:
+        assert session.get_one(Area, "513221100203").poster_code == "203"
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
