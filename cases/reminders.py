@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -16,43 +17,34 @@ _DECIDED = (ReportState.ACCEPTED, ReportState.REJECTED, ReportState.DUPLICATE)
 
 def of_case() -> sa.ColumnElement[int]:
     """SQL: reminders since the last step of the case in the row; not counted when it is done."""
-    step = aliased(CaseEvent)
-    last_step = (
-        sa.select(sa.func.coalesce(sa.func.max(step.id), 0))
-        .where(step.case_id == Case.id, step.action.in_(list(Action)))
-        .correlate(Case)
-        .scalar_subquery()
-    )
-    count = (
-        sa.select(sa.func.count(CaseEvent.id))
-        .where(
-            CaseEvent.case_id == Case.id,
-            CaseEvent.action == casework.REMINDER,
-            CaseEvent.id > last_step,
-        )
-        .correlate(Case)
-        .scalar_subquery()
-    )
+    count = _since(CaseEvent, "case_id", Case, lambda event: event.action.in_(list(Action)))
     return sa.case((Case.status.in_(list(deadlines.DONE)), 0), else_=count)
 
 
 def of_report() -> sa.ColumnElement[int]:
     """SQL: reminders since the report in the row was last decided."""
-    decision = aliased(ReportEvent)
-    last_decision = (
-        sa.select(sa.func.coalesce(sa.func.max(decision.id), 0))
-        .where(decision.report_id == Report.id, decision.after.in_(_DECIDED))
-        .correlate(Report)
+    return _since(ReportEvent, "report_id", Report, lambda event: event.after.in_(_DECIDED))
+
+
+def _since(
+    events: Any, subject: str, row: Any, is_answer: Callable[[Any], sa.ColumnElement[bool]]
+) -> sa.ScalarSelect[int]:
+    """SQL: reminders among ``events`` whose ``subject`` is the row, after the last answer."""
+    answers = aliased(events)
+    answered = (
+        sa.select(sa.func.coalesce(sa.func.max(answers.id), 0))
+        .where(getattr(answers, subject) == row.id, is_answer(answers))
+        .correlate(row)
         .scalar_subquery()
     )
     return (
-        sa.select(sa.func.count(ReportEvent.id))
+        sa.select(sa.func.count(events.id))
         .where(
-            ReportEvent.report_id == Report.id,
-            ReportEvent.action == casework.REMINDER,
-            ReportEvent.id > last_decision,
+            getattr(events, subject) == row.id,
+            events.action == casework.REMINDER,
+            events.id > answered,
         )
-        .correlate(Report)
+        .correlate(row)
         .scalar_subquery()
     )
 
