@@ -34,6 +34,7 @@ FIELDS = {
 def box(home: Home) -> Iterator[Box]:
     box = Box(home)
     yield box  # never started
+    box.host.close()
     box._client.close()
     box.store.close()
     box._lock.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,17 +15,8 @@ from edge.mqtt import WakeLine
 from tests.edge.conftest import wait_for
 from tests.edge.fake_server import FakeServer
 from tests.edge.test_enrol import edge
+from tests.edge.test_health import box as box
 from tests.edge.test_live import Answer, Server, called, frame
-
-
-@pytest.fixture
-def box(home: Home) -> Iterator[Box]:
-    box = Box(home)
-    yield box  # never started
-    box.host.close()
-    box._client.close()
-    box.store.close()
-    box._lock.close()
 
 
 def test_live_speech_ends_and_is_not_come_back_to(server: FakeServer, box: Box) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from cases import replies
 from core.database import Database
 from schedule import quiet
 from tests.web.conftest import VILLAGE, Clients, _session
+from tests.web.microphone import with_microphone
 from tests.web.test_browser import OFFICE, PHONE, Site, site
 from tests.web.test_cases import MakeCase, make_case, step
 from web.security import Security
@@ -24,17 +25,8 @@ Enter = Callable[[str, dict[str, int]], Page]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=[
-                "--no-sandbox",
-                "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream",
-            ],
-        )
+    with with_microphone() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

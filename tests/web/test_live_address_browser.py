@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from broadcast import live
 from broadcast.live_keeper import LiveKeeper
@@ -19,6 +19,7 @@ from broadcast.models import LiveListener, LiveSession, Player
 from tests.edge.sounds import speechlike
 from tests.web.conftest import VILLAGE
 from tests.web.live_box import VillageBox
+from tests.web.microphone import with_microphone
 from tests.web.test_browser import OFFICE, PHONE, Site, context, site  # noqa: F401
 
 pytestmark = [pytest.mark.real("chromium"), pytest.mark.slow]
@@ -36,18 +37,8 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def office(spoken: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={spoken}",
-            ],
-        )
+    with with_microphone(spoken) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

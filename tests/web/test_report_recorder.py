@@ -18,7 +18,6 @@ from playwright.sync_api import (
     Page,
     Route,
     expect,
-    sync_playwright,
 )
 
 from cases.models import Report
@@ -26,6 +25,7 @@ from core.database import Database
 from core.models import Area
 from recordings import sound
 from tests.web.conftest import VILLAGE
+from tests.web.microphone import with_microphone
 from tests.web.test_browser import OFFICE, PHONE, Site, site  # noqa: F401
 from tests.web.test_report import CODE, reports
 from tests.web.test_review_browser import no_sideways, picture
@@ -71,18 +71,8 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def telephone(spoken: Path) -> Iterator[Browser]:
     """A browser whose microphone speaks ``spoken`` again and again."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={spoken}",
-            ],
-        )
+    with with_microphone(spoken) as browser:
         yield browser
-        browser.close()
 
 
 class Villager:

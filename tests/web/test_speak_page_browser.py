@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from broadcast.live_hub import Channel
 from tests.web.conftest import VILLAGE
+from tests.web.microphone import with_microphone
 from tests.web.test_browser import OFFICE, PHONE, Site, context, site  # noqa: F401
 from tests.web.test_live_address_browser import LONG_MS, patience
 from tests.web.test_overrides import add_player
@@ -28,17 +29,8 @@ NOT_JSON = "<html>the database does not answer</html>"
 
 @pytest.fixture(scope="module")
 def office() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-            ],
-        )
+    with with_microphone() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(autouse=True)
